@@ -1,0 +1,3 @@
+//! Signs a user in.
+
+fn main() {}
