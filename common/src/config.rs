@@ -1,0 +1,521 @@
+//! Settings: which value counts, where it was read from, and where a person finds it.
+//!
+//! Strongest first: command-line flag, environment, `.env` of the sample's own folder, `.env` of the working
+//! directory, JSON parameters file.
+
+use std::{
+    collections::HashMap,
+    env, fmt,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use oauth2::{Scope, url::Url};
+use serde_json::Value;
+
+use crate::{
+    authority::{Authority, is_loopback, secure_url},
+    log, text,
+};
+
+/// Everything that a setting may be called, with the place in the Microsoft Entra admin center where it is found.
+const SETTINGS: &[(&str, &str)] = &[
+    (
+        "AUTHORITY",
+        "It is https://login.microsoftonline.com/<tenant>; the tenant is under App registrations > your app > Overview > Directory (tenant) ID.",
+    ),
+    (
+        "CLIENT_ID",
+        "It is a GUID, found under App registrations > your app > Overview > Application (client) ID.",
+    ),
+    (
+        "CLIENT_SECRET",
+        "Make one under App registrations > your app > Certificates & secrets > Client secrets, and copy its Value (not its Secret ID).",
+    ),
+    (
+        "CLIENT_CERTIFICATE",
+        "It is the path of a PEM file with private key and certificate; upload the certificate under App registrations > your app > Certificates & secrets > Certificates.",
+    ),
+    (
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "It is the path of a token that App registrations > your app > Certificates & secrets > Federated credentials trusts.",
+    ),
+    (
+        "CLIENT_OBJECTID",
+        "It is a GUID, found under App registrations > your app > Overview > Object ID.",
+    ),
+    (
+        "SCOPE",
+        "It lists permissions, separated by spaces, found under App registrations > your app > API permissions.",
+    ),
+    (
+        "ENDPOINT",
+        "It is the full URL to call, for example https://graph.microsoft.com/v1.0/me; the Microsoft Graph reference lists them.",
+    ),
+    (
+        "REDIRECT_URI",
+        "It must be registered under App registrations > your app > Authentication > Redirect URIs.",
+    ),
+    (
+        "AZURE_USERNAME",
+        "It is found under Users > the user > User principal name.",
+    ),
+    ("AZURE_PASSWORD", "It is the password of AZURE_USERNAME."),
+];
+
+/// The keys of a parameters file and the settings that they stand for.
+const PARAMETERS: &[(&str, &str)] = &[
+    ("authority", "AUTHORITY"),
+    ("client_id", "CLIENT_ID"),
+    ("client_secret", "CLIENT_SECRET"),
+    ("client_objectid", "CLIENT_OBJECTID"),
+    ("username", "AZURE_USERNAME"),
+    ("password", "AZURE_PASSWORD"),
+    ("scope", "SCOPE"),
+    ("endpoint", "ENDPOINT"),
+];
+
+/// A settings file larger than this many bytes is a mistake.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// Command-line arguments that every sample has. Secrets and passwords have no flag, because a command line is
+/// seen by every process of the machine.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A JSON file with settings, weaker than flags, environment and .env
+    #[arg(value_name = "PARAMETERS_JSON")]
+    parameters: Option<PathBuf>,
+    /// Who signs in: https://login.microsoftonline.com/<tenant> [setting: AUTHORITY]
+    #[arg(long, value_name = "URL")]
+    authority: Option<String>,
+    /// The Application (client) ID of the app registration [setting: CLIENT_ID]
+    #[arg(long, value_name = "GUID")]
+    client_id: Option<String>,
+    /// The permissions to ask for, separated by spaces [setting: SCOPE]
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// The full URL to call [setting: ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Log every request to stderr, never a secret (RUST_LOG chooses finer)
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Command-line arguments of the console samples.
+#[derive(Debug, clap::Args)]
+pub struct ConsoleArgs {
+    /// Follow @odata.nextLink to the end and print all pages as one document
+    #[arg(long)]
+    pub all: bool,
+    /// Neither read nor write the token cache
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+/// What can be wrong before the first request: exit status 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting that the sample needs is nowhere to be found.
+    #[error("{name} is not set.\n{}\nSet it {}.", found_at(.name), set_by(.name))]
+    Missing {
+        /// The setting.
+        name: &'static str,
+    },
+    /// A setting has a value that cannot be right.
+    #[error("{name} (from {origin}) {problem}.\n{}", found_at(.name))]
+    Invalid {
+        /// The setting.
+        name: &'static str,
+        /// Where the value was read from.
+        origin: Origin,
+        /// A clause that follows the name.
+        problem: String,
+    },
+    /// A file with settings cannot be used.
+    #[error("{}: {problem}.", path.display())]
+    File {
+        /// The file as the user named it.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The settings are fine one by one, but not together or not here.
+    #[error("{0}")]
+    Usage(String),
+}
+
+fn found_at(name: &str) -> &'static str {
+    SETTINGS
+        .iter()
+        .find(|(setting, _)| *setting == name)
+        .map_or("", |(_, place)| place)
+}
+
+fn set_by(name: &str) -> String {
+    let key = PARAMETERS.iter().find(|(_, setting)| *setting == name);
+    let key = key.map_or(String::new(), |(key, _)| {
+        format!(", or as \"{key}\" in a parameters file")
+    });
+    format!("in the environment or in .env{key}")
+}
+
+/// Where a value was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// An environment variable.
+    Environment,
+    /// A `.env` file.
+    DotEnv(PathBuf),
+    /// The JSON parameters file.
+    Parameters(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("the command line"),
+            Self::Environment => f.write_str("the environment"),
+            Self::DotEnv(path) | Self::Parameters(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// One value with its origin. It may be a secret, so it cannot be printed.
+pub struct Setting {
+    name: &'static str,
+    value: String,
+    /// Where the value was read from.
+    pub origin: Origin,
+}
+
+impl Setting {
+    /// The value as it was written.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// An error about this value: `problem` is a clause that follows the name of the setting.
+    pub fn invalid(&self, problem: impl Into<String>) -> ConfigError {
+        ConfigError::Invalid {
+            name: self.name,
+            origin: self.origin.clone(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// The settings of all sources, before anyone has judged them.
+pub struct Settings {
+    layers: Vec<(Origin, HashMap<&'static str, String>)>,
+}
+
+impl Settings {
+    /// Reads the parameters file and both `.env` files, and starts the log. `sample_folder` is the folder of the
+    /// sample's own `Cargo.toml`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed, or a parameters file with a value of the wrong type.
+    pub fn read(args: &Args, sample_folder: &str) -> Result<Self, ConfigError> {
+        log::start(args.verbose);
+        let flags = [
+            ("AUTHORITY", &args.authority),
+            ("CLIENT_ID", &args.client_id),
+            ("SCOPE", &args.scope),
+            ("ENDPOINT", &args.endpoint),
+        ];
+        let flags = flags
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)))
+            .collect();
+        let mut layers = vec![(Origin::Flag, flags), (Origin::Environment, HashMap::new())];
+        // A working directory that is the sample's own folder is read once.
+        let own = Path::new(sample_folder).join(".env");
+        let here = PathBuf::from(".env");
+        let same = own.canonicalize().ok() == here.canonicalize().ok();
+        for path in [Some(own), (!same).then_some(here)].into_iter().flatten() {
+            // Some keep a folder of this name, for example a Python environment.
+            if path.is_file() {
+                let values = dot_env(&path)?;
+                layers.push((Origin::DotEnv(path), values));
+            }
+        }
+        if let Some(path) = &args.parameters {
+            layers.push((Origin::Parameters(path.clone()), parameters(path)?));
+        }
+        Ok(Self { layers })
+    }
+
+    /// Adds the flag of one sample: the strongest source.
+    pub fn with_flag(mut self, name: &'static str, value: Option<&String>) -> Self {
+        if let (Some(value), Some((_, flags))) = (value, self.layers.first_mut()) {
+            flags.insert(name, value.clone());
+        }
+        self
+    }
+
+    /// The strongest value of a setting, if there is one.
+    ///
+    /// # Errors
+    /// A value that is blank, a placeholder, or no Unicode.
+    pub fn get(&self, name: &'static str) -> Result<Option<Setting>, ConfigError> {
+        for (origin, values) in &self.layers {
+            let value = match origin {
+                Origin::Environment => env::var_os(name).map(|value| value.into_string().ok()),
+                _ => values.get(name).cloned().map(Some),
+            };
+            let Some(value) = value else { continue };
+            let setting = Setting {
+                name,
+                value: value.clone().unwrap_or_default(),
+                origin: origin.clone(),
+            };
+            return match value {
+                None => Err(setting.invalid("is not valid Unicode")),
+                Some(value) if value.trim().is_empty() => Err(setting.invalid("is blank")),
+                Some(value) if is_placeholder(&value) => {
+                    Err(setting.invalid("is still a placeholder"))
+                }
+                Some(_) => Ok(Some(setting)),
+            };
+        }
+        Ok(None)
+    }
+
+    /// The strongest value of a setting that the sample cannot do without.
+    ///
+    /// # Errors
+    /// As [`Settings::get`], and a value that is missing.
+    pub fn require(&self, name: &'static str) -> Result<Setting, ConfigError> {
+        self.get(name)?.ok_or(ConfigError::Missing { name })
+    }
+}
+
+/// The settings that every sample needs, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Who signs in.
+    pub authority: Authority,
+    /// The Application (client) ID, a GUID.
+    pub client_id: String,
+    /// The URL to call.
+    pub endpoint: Url,
+    scopes: Vec<String>,
+}
+
+impl Config {
+    /// Checks the settings that all samples share. `default_scope` and `default_path` (a path of Microsoft Graph)
+    /// are the sample's own.
+    ///
+    /// # Errors
+    /// The first setting that is missing or cannot be right.
+    pub fn new(
+        settings: &Settings,
+        default_scope: &str,
+        default_path: &str,
+    ) -> Result<Self, ConfigError> {
+        let setting = settings.require("AUTHORITY")?;
+        let authority =
+            Authority::parse(setting.value().trim()).map_err(|problem| setting.invalid(problem))?;
+
+        let setting = settings.require("CLIENT_ID")?;
+        let client_id = guid(&setting)?;
+
+        let scope = settings.get("SCOPE")?;
+        let scope = scope.as_ref().map_or(default_scope, Setting::value);
+        let scopes = scope.split_whitespace().map(str::to_owned).collect();
+
+        let endpoint = match settings.get("ENDPOINT")? {
+            Some(setting) => endpoint(&setting, &authority)?,
+            None => default_endpoint(&authority, default_path)?,
+        };
+        Ok(Self {
+            authority,
+            client_id,
+            endpoint,
+            scopes,
+        })
+    }
+
+    /// The scopes of the token request: the API's own, and those of OpenID Connect with which Entra ID says who
+    /// signed in and gives a refresh token.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        ["openid", "profile", "offline_access"]
+            .into_iter()
+            .filter(|reserved| !self.scopes.iter().any(|scope| scope == reserved))
+            .chain(self.scopes.iter().map(String::as_str))
+            .map(|scope| Scope::new(scope.to_owned()))
+    }
+
+    /// The scopes of the API alone, as they were set.
+    pub fn api_scopes(&self) -> &[String] {
+        &self.scopes
+    }
+}
+
+/// Reads a GUID.
+///
+/// # Errors
+/// A value that is none.
+pub fn guid(setting: &Setting) -> Result<String, ConfigError> {
+    // `Uuid` also reads GUIDs in braces or without hyphens, which no portal shows.
+    let text = setting.value().trim();
+    match uuid::Uuid::try_parse(text) {
+        Ok(guid) if text.len() == 36 => Ok(guid.to_string()),
+        _ => Err(setting.invalid(format!(
+            "is \"{}\", which is no GUID",
+            text::one_line(text, 100)
+        ))),
+    }
+}
+
+/// A token for Graph goes to Graph, or to this machine, or where the user has said so in person.
+fn endpoint(setting: &Setting, authority: &Authority) -> Result<Url, ConfigError> {
+    let mut url = secure_url(setting.value().trim()).map_err(|problem| setting.invalid(problem))?;
+    url.set_fragment(None);
+    let host = url.host_str().unwrap_or_default();
+    let hosts = authority.cloud().graph_hosts();
+    let in_person = matches!(setting.origin, Origin::Flag | Origin::DotEnv(_));
+    if in_person || is_loopback(&url) || hosts.contains(&host) {
+        return Ok(url);
+    }
+    Err(setting.invalid(format!(
+        "names the host {}, which is not Microsoft Graph in the cloud of AUTHORITY ({}); \
+         to send a token there all the same, say so with --endpoint or in .env",
+        text::one_line(host, 100),
+        hosts.join(", "),
+    )))
+}
+
+fn default_endpoint(authority: &Authority, path: &str) -> Result<Url, ConfigError> {
+    let origin = if authority.is_loopback() {
+        authority.origin()
+    } else {
+        authority.cloud().graph_origin().to_owned()
+    };
+    Url::parse(&format!("{origin}{path}"))
+        .map_err(|error| ConfigError::Usage(format!("{origin}{path} is no URL: {error}")))
+}
+
+/// `Enter_the_…_Here`, `your_…` and `<…>` are what samples put where a value belongs.
+fn is_placeholder(value: &str) -> bool {
+    let angle = value.find('<').zip(value.rfind('>'));
+    value.contains("Enter_the_")
+        || value.contains("your_")
+        || angle.is_some_and(|(open, close)| open < close)
+}
+
+/// The known settings in a `.env` file. The process environment stays as it is, so that nothing else in the file
+/// (say a proxy) has any effect.
+fn dot_env(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
+    let file = |problem: String| ConfigError::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let content = read(path)?;
+    let mut values = HashMap::new();
+    for entry in dotenvy::from_read_iter(content.as_bytes()) {
+        // The error's own text would show the line, which may hold a secret.
+        let (key, value) = entry.map_err(|error| match error {
+            dotenvy::Error::LineParse(line, _) => {
+                let number = content.lines().position(|l| l.trim() == line.trim());
+                file(format!(
+                    "line {} is not NAME=value; quote a value that has spaces or a #",
+                    number.unwrap_or_default() + 1
+                ))
+            }
+            _ => file("cannot be parsed".into()),
+        })?;
+        if let Some((name, _)) = SETTINGS.iter().find(|(name, _)| *name == key) {
+            values.entry(*name).or_insert(value);
+        }
+    }
+    Ok(values)
+}
+
+/// The known settings in a JSON parameters file. Types are checked here, and not by serde's derive, because
+/// serde's messages quote the value.
+fn parameters(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
+    let file = |problem: String| ConfigError::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let content = read(path)?;
+    let json: Value = serde_json::from_str(&content).map_err(|error| {
+        file(format!(
+            "is not valid JSON at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    let object = json
+        .as_object()
+        .ok_or_else(|| file("is JSON, but no object: it must begin with {".into()))?;
+    let mut values = HashMap::new();
+    for (key, name) in PARAMETERS {
+        let value = match (object.get(*key), *key) {
+            (None, _) => continue,
+            (Some(Value::String(value)), _) => value.clone(),
+            (Some(Value::Array(items)), "scope") => items
+                .iter()
+                .map(Value::as_str)
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| file("\"scope\" has an item that is no string".into()))?
+                .join(" "),
+            (Some(_), "scope") => {
+                return Err(file(
+                    "\"scope\" is neither a string nor an array of strings".into(),
+                ));
+            }
+            (Some(_), _) => return Err(file(format!("\"{key}\" is no string"))),
+        };
+        values.insert(*name, value);
+    }
+    Ok(values)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let file = |problem: String| ConfigError::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| file(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(file("is larger than 1 MiB".into()));
+    }
+    let content = String::from_utf8(bytes).map_err(|_| file("is no UTF-8 text".into()))?;
+    // Some editors begin a file with a byte order mark.
+    Ok(content.trim_start_matches('\u{feff}').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders() {
+        for value in [
+            "Enter_the_Client_Id_Here",
+            "your_client_id",
+            "https://login.microsoftonline.com/<tenant>",
+        ] {
+            assert!(is_placeholder(value), "{value}");
+        }
+        for value in ["a>b<c", "59c06144-a668-4828-9ca8-ed6e117c8344", "1<2"] {
+            assert!(!is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_is_a_setting() {
+        for (_, name) in PARAMETERS {
+            assert!(!found_at(name).is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,593 @@
+//! The token cache on disk, and the silent way to a token: from the cache, else by the refresh token.
+//!
+//! One JSON file for all samples, readable by its owner alone, in the clear: that is what a sample can promise on
+//! every system. A product would ask the system's key store (Keychain, DPAPI, libsecret), as MSAL's extensions do.
+//!
+//! The file is replaced as a whole, so a reader never sees half of it and needs no lock. Writers lock each other
+//! out, so none undoes what another has just stored.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse as _};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Config, ConfigError},
+    console,
+    graph::GraphError,
+    oauth::{Claims, EntraClient, EntraError, TokenResponse, User},
+    text,
+};
+
+/// The format of the file. Another one is not read, and is replaced by the next token.
+const VERSION: u32 = 1;
+/// A token with less than this many seconds left is renewed first.
+const LEEWAY: u64 = 300;
+/// Refresh tokens live for 90 days, in seconds.
+const REFRESH_TOKEN_LIFETIME: u64 = 90 * 24 * 60 * 60;
+/// A larger file, in bytes, is none of ours.
+const LARGEST_FILE: u64 = 16 << 20;
+/// How long another process may hold the lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whose token is wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Identity<'a> {
+    /// The app's own.
+    App,
+    /// A user's: the one with this user name, or the only one in the cache.
+    User(Option<&'a str>),
+}
+
+/// The tokens of one app registration, at one authority, for one user (or the app itself) and one list of scopes.
+pub struct TokenCache {
+    store: Option<Store>,
+    authority: String,
+    client_id: String,
+    scopes: Vec<Scope>,
+    target: String,
+    wanted: Option<String>,
+    account: RefCell<Option<Account>>,
+}
+
+/// The user who signed in is not the one who was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{found} has signed in, but {wanted} was asked for with --account.\nSign in as {wanted}, or leave --account out."
+)]
+pub struct OtherUser {
+    found: String,
+    wanted: String,
+}
+
+impl TokenCache {
+    /// Reads the cache and chooses the account. `in_memory` neither reads nor writes the disk.
+    ///
+    /// # Errors
+    /// Several accounts and no choice. An unusable cache is no error: it is warned of and counts as empty.
+    pub fn open(
+        config: &Config,
+        in_memory: bool,
+        identity: Identity<'_>,
+    ) -> Result<Self, ConfigError> {
+        let store = if in_memory { None } else { Store::find() };
+        let (authority, client_id) = (config.authority.to_string(), config.client_id.clone());
+        let mut accounts = store.as_ref().map(Store::read).unwrap_or_default();
+        accounts.retain(|account| {
+            account.authority == authority
+                && account.client_id == client_id
+                && account.is_app() == matches!(identity, Identity::App)
+        });
+        let wanted = match identity {
+            Identity::App => None,
+            Identity::User(name) => name.map(str::to_owned),
+        };
+        let account = match &wanted {
+            Some(name) => accounts.into_iter().find(|account| account.is_named(name)),
+            None if accounts.len() > 1 => Some(choose(accounts)?),
+            None => accounts.pop(),
+        };
+        Ok(Self {
+            store,
+            authority,
+            client_id,
+            scopes: match identity {
+                Identity::App => config
+                    .api_scopes()
+                    .iter()
+                    .cloned()
+                    .map(Scope::new)
+                    .collect(),
+                Identity::User(_) => config.scopes().collect(),
+            },
+            target: target(config.api_scopes()),
+            wanted,
+            account: RefCell::new(account),
+        })
+    }
+
+    /// A token without asking anybody: the cached one while it has 5 minutes left, else one for the refresh token.
+    /// None means that somebody has to sign in. With `claims` that answer a challenge, the cached token is of no use and is dropped.
+    ///
+    /// # Errors
+    /// Entra ID cannot be reached. A refused refresh token is no error: somebody has to sign in.
+    pub async fn acquire_token_silent(
+        &self,
+        entra: &EntraClient,
+        claims: &Claims,
+    ) -> Result<Option<AccessToken>, EntraError> {
+        if claims.answer_challenge() {
+            self.forget_access_token();
+        }
+        let Some(account) = self.account.borrow().clone() else {
+            return Ok(None);
+        };
+        let now = now();
+        let fresh = account
+            .access_tokens
+            .iter()
+            .find(|cached| cached.target == self.target && cached.is_fresh(now));
+        if let Some(cached) = fresh {
+            return Ok(Some(cached.token.clone()));
+        }
+        let Some(refresh_token) = &account.refresh_token else {
+            return Ok(None);
+        };
+        let answer = entra
+            .exchange_refresh_token(refresh_token)
+            .add_scopes(self.scopes.iter().cloned())
+            .add_extra_param("claims", claims.to_string())
+            .request_async(entra.http())
+            .await
+            .map_err(EntraError::from);
+        match answer {
+            Ok(answer) => Ok(Some(self.remember(&answer, Some(account.user())))),
+            Err(error @ EntraError::Refused(_)) if !error.is_transient() => {
+                console::say(format_args!(
+                    "{}: the cached sign-in is no longer accepted ({}).",
+                    account.user_name,
+                    error.error()
+                ));
+                if error.error() == "invalid_grant" {
+                    self.change(|account| account.refresh_token = None);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps the tokens of a sign-in, and returns the access token.
+    ///
+    /// # Errors
+    /// Somebody else has signed in than was asked for.
+    pub fn store(&self, answer: TokenResponse) -> Result<AccessToken, OtherUser> {
+        let user = answer.extra_fields().user();
+        if let Some(wanted) = &self.wanted {
+            let found = user.as_ref().map_or("Somebody unnamed", |user| &user.name);
+            if !same_name(found, wanted) {
+                return Err(OtherUser {
+                    found: found.to_owned(),
+                    wanted: text::one_line(wanted, 256),
+                });
+            }
+        }
+        Ok(self.remember(&answer, user))
+    }
+
+    /// Drops the access token if Graph has refused it, and returns the claims that Graph wants a new one to answer.
+    pub fn challenge(&self, outcome: &Result<(), GraphError>) -> Option<Claims> {
+        let Err(GraphError::Unauthorized { challenge, .. }) = outcome else {
+            return None;
+        };
+        self.forget_access_token();
+        challenge.clone()
+    }
+
+    fn forget_access_token(&self) {
+        let target = self.target.clone();
+        self.change(|account| {
+            account
+                .access_tokens
+                .retain(|cached| cached.target != target)
+        });
+    }
+
+    fn remember(&self, answer: &TokenResponse, user: Option<User>) -> AccessToken {
+        let token = answer.access_token().clone();
+        let now = now();
+        let cached = CachedToken {
+            target: self.target.clone(),
+            token: token.clone(),
+            obtained_at: now,
+            expires_at: now.saturating_add(answer.expires_in().unwrap_or_default().as_secs()),
+        };
+        let user = user.unwrap_or_else(User::app);
+        let mut account = self
+            .account
+            .take()
+            .filter(|account| account.user_id == user.id)
+            .unwrap_or_else(|| Account::new(&self.authority, &self.client_id));
+        account.user_id = user.id;
+        account.user_name = user.name;
+        account.used_at = now;
+        // Entra ID may leave the refresh token out of an answer: then the old one stays good.
+        account.refresh_token = answer.refresh_token().cloned().or(account.refresh_token);
+        account
+            .access_tokens
+            .retain(|other| other.target != self.target);
+        account.access_tokens.push(cached);
+        self.write(&account);
+        self.account.replace(Some(account));
+        token
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Account)) {
+        if let Some(account) = self.account.borrow_mut().as_mut() {
+            change(account);
+            self.write(account);
+        }
+    }
+
+    fn write(&self, account: &Account) {
+        if let Some(store) = &self.store {
+            store.merge(account);
+        }
+    }
+}
+
+/// Scopes in one spelling: their order and case mean nothing.
+fn target(scopes: &[String]) -> String {
+    let mut scopes: Vec<_> = scopes.iter().map(|scope| scope.to_lowercase()).collect();
+    scopes.sort();
+    scopes.dedup();
+    scopes.join(" ")
+}
+
+fn same_name(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.trim().to_lowercase()
+}
+
+/// Asks the person at the terminal which account to use.
+fn choose(mut accounts: Vec<Account>) -> Result<Account, ConfigError> {
+    let names: Vec<_> = accounts
+        .iter()
+        .map(|account| account.user_name.clone())
+        .collect();
+    if !console::is_interactive() {
+        return Err(ConfigError::Usage(format!(
+            "The token cache holds several accounts: {}.\nChoose one with --account.",
+            names.join(", ")
+        )));
+    }
+    console::say("The token cache holds several accounts:");
+    for (index, name) in names.iter().enumerate() {
+        console::say(format_args!("  {}  {name}", index + 1));
+    }
+    console::say("Which one? (number)");
+    let mut line = String::new();
+    let number = match io::stdin().read_line(&mut line) {
+        Ok(_) => line.trim().parse::<usize>().unwrap_or_default(),
+        Err(_) => 0,
+    };
+    if (1..=accounts.len()).contains(&number) {
+        return Ok(accounts.swap_remove(number - 1));
+    }
+    Err(ConfigError::Usage(format!(
+        "\"{}\" is none of the numbers above. Choose an account with --account.",
+        text::one_line(&line, 100)
+    )))
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+impl User {
+    /// An app's own token belongs to no user.
+    fn app() -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+        }
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct CacheFile {
+    version: u32,
+    accounts: Vec<Account>,
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Account {
+    authority: String,
+    client_id: String,
+    user_id: String,
+    user_name: String,
+    /// In seconds since 1970, like all times here.
+    used_at: u64,
+    refresh_token: Option<RefreshToken>,
+    access_tokens: Vec<CachedToken>,
+}
+
+impl Account {
+    fn new(authority: &str, client_id: &str) -> Self {
+        Self {
+            authority: authority.to_owned(),
+            client_id: client_id.to_owned(),
+            user_id: String::new(),
+            user_name: String::new(),
+            used_at: 0,
+            refresh_token: None,
+            access_tokens: Vec::new(),
+        }
+    }
+
+    fn user(&self) -> User {
+        User {
+            id: self.user_id.clone(),
+            name: self.user_name.clone(),
+        }
+    }
+
+    fn is_app(&self) -> bool {
+        self.user_id.is_empty()
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        same_name(&self.user_name, name)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.authority, &self.client_id, &self.user_id)
+            == (&other.authority, &other.client_id, &other.user_id)
+    }
+
+    fn is_alive(&self, now: u64) -> bool {
+        let refreshable = self.refresh_token.is_some()
+            && self.used_at.saturating_add(REFRESH_TOKEN_LIFETIME) > now;
+        refreshable || !self.access_tokens.is_empty()
+    }
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+struct CachedToken {
+    target: String,
+    token: AccessToken,
+    obtained_at: u64,
+    expires_at: u64,
+}
+
+impl CachedToken {
+    /// A token from the future says that the clock was set back, so that its end means nothing.
+    fn is_fresh(&self, now: u64) -> bool {
+        self.obtained_at <= now && self.expires_at.saturating_sub(now) >= LEEWAY
+    }
+}
+
+/// The file, and everything that can be wrong with a disk. The first trouble is told; none of it ends the run.
+struct Store {
+    folder: PathBuf,
+    warned: Cell<bool>,
+}
+
+impl Store {
+    fn find() -> Option<Self> {
+        let Some(caches) = dirs::cache_dir() else {
+            console::say("Warning: this user has no cache directory, so tokens are not kept.");
+            return None;
+        };
+        let store = Self {
+            folder: caches.join("entra-samples-rust"),
+            warned: Cell::new(false),
+        };
+        console::say(format_args!("Token cache: {}", store.file().display()));
+        Some(store)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("token_cache.json")
+    }
+
+    fn warn(&self, problem: impl std::fmt::Display) {
+        if !self.warned.replace(true) {
+            console::say(format_args!(
+                "Warning: the token cache is unusable: {problem}."
+            ));
+        }
+    }
+
+    /// All accounts, or none where the file is missing or unusable.
+    fn read(&self) -> Vec<Account> {
+        match read(&self.file(), &self.folder) {
+            Ok(accounts) => accounts,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                self.warn(error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Puts one account's tokens into the file and leaves the others as they are by now.
+    fn merge(&self, account: &Account) {
+        let merged = self.lock().and_then(|_lock| {
+            let now = now();
+            let mut accounts = self.read();
+            accounts.retain(|other| !other.is_same(account));
+            accounts.push(account.clone());
+            for account in &mut accounts {
+                account
+                    .access_tokens
+                    .retain(|cached| cached.expires_at > now);
+            }
+            accounts.retain(|account| account.is_alive(now));
+            self.replace(&CacheFile {
+                version: VERSION,
+                accounts,
+            })
+        });
+        if let Err(error) = merged {
+            self.warn(error);
+        }
+    }
+
+    /// Locks other writers out until the file is dropped, be it by kill -9.
+    fn lock(&self) -> io::Result<File> {
+        make_private_folder(&self.folder)?;
+        let lock = private_file()
+            .truncate(false)
+            .open(self.folder.join("token_cache.lock"))?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(io::Error::other("another process keeps it locked"));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes a new file beside the old one and renames it. Only who holds the lock does, so one name is enough,
+    /// and what a killed process leaves behind is overwritten.
+    fn replace(&self, content: &CacheFile) -> io::Result<()> {
+        let new = self.folder.join("token_cache.new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = private_file().create_new(true).open(&new)?;
+        let written = serde_json::to_vec_pretty(content)
+            .map_err(io::Error::from)
+            .and_then(|json| file.write_all(&json))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&new, self.file()));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+}
+
+fn read(path: &Path, folder: &Path) -> io::Result<Vec<Account>> {
+    let unusable = |problem: &str| io::Error::other(format!("{} {problem}", path.display()));
+    let about =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    // Not through a link, and not from a pipe, which would block.
+    if !fs::symlink_metadata(path).map_err(about)?.is_file() {
+        return Err(unusable("is no plain file"));
+    }
+    let file = File::open(path).map_err(about)?;
+    if !is_private(&file, folder)? {
+        return Err(unusable(
+            "can be read or written by others; it must be yours, with mode 600",
+        ));
+    }
+    let mut json = Vec::new();
+    file.take(LARGEST_FILE)
+        .read_to_end(&mut json)
+        .map_err(about)?;
+    let cache: CacheFile =
+        serde_json::from_slice(&json).map_err(|_| unusable("is damaged, or not of this format"))?;
+    if cache.version != VERSION {
+        return Err(unusable("has the format of another version"));
+    }
+    Ok(cache.accounts)
+}
+
+#[cfg(unix)]
+fn private_file() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private_file() -> OpenOptions {
+    // The user's own cache directory is closed to others by its access control list.
+    let mut options = OpenOptions::new();
+    options.write(true).create(true);
+    options
+}
+
+#[cfg(unix)]
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let about =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(about)?;
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(about)?;
+    if fs::metadata(folder).map_err(about)?.permissions().mode() & 0o777 != 0o700 {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(about)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(folder)
+}
+
+/// Only the owner of the folder can have written a private file in it.
+#[cfg(unix)]
+fn is_private(file: &File, folder: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let file = file.metadata()?;
+    Ok(file.mode() & 0o077 == 0 && file.uid() == fs::metadata(folder)?.uid())
+}
+
+#[cfg(not(unix))]
+fn is_private(_file: &File, _folder: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_means_five_minutes_left() {
+        let token = |obtained_at, expires_at| CachedToken {
+            target: String::new(),
+            token: AccessToken::new("secret".into()),
+            obtained_at,
+            expires_at,
+        };
+        assert!(token(1000, 4600).is_fresh(4300));
+        assert!(!token(1000, 4600).is_fresh(4301));
+        assert!(!token(1000, 4600).is_fresh(5000));
+        assert!(!token(1000, 4600).is_fresh(999), "the clock was set back");
+    }
+
+    #[test]
+    fn order_and_case_of_scopes_mean_nothing() {
+        let scopes =
+            |list: &[&str]| target(&list.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            scopes(&["User.Read", "Mail.Read"]),
+            scopes(&["mail.read", "user.read", "User.Read"])
+        );
+    }
+}
