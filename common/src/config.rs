@@ -15,53 +15,56 @@ use oauth2::{Scope, url::Url};
 use serde_json::Value;
 
 use crate::{
-    authority::{Authority, is_loopback, secure_url},
+    authority::{Authority, Cloud, Kind, is_loopback, secure_url},
     log, text,
 };
 
-/// Everything that a setting may be called, with the place in the Microsoft Entra admin center where it is found.
+/// Everything that a setting may be called, with what it is and where it is found.
 const SETTINGS: &[(&str, &str)] = &[
     (
         "AUTHORITY",
-        "It is https://login.microsoftonline.com/<tenant>; the tenant is under App registrations > your app > Overview > Directory (tenant) ID.",
+        "https://login.microsoftonline.com/<tenant>, the tenant being Microsoft Entra admin center > App registrations > your app > Overview > Directory (tenant) ID",
     ),
     (
         "CLIENT_ID",
-        "It is a GUID, found under App registrations > your app > Overview > Application (client) ID.",
+        "the GUID at Microsoft Entra admin center > App registrations > your app > Overview > Application (client) ID",
     ),
     (
         "CLIENT_SECRET",
-        "Make one under App registrations > your app > Certificates & secrets > Client secrets, and copy its Value (not its Secret ID).",
+        "the Value (not the Secret ID) of a secret made at Microsoft Entra admin center > App registrations > your app > Certificates & secrets > Client secrets",
     ),
     (
         "CLIENT_CERTIFICATE",
-        "It is the path of a PEM file with private key and certificate; upload the certificate under App registrations > your app > Certificates & secrets > Certificates.",
+        "the path of a PEM file with private key and certificate, the certificate being uploaded at Microsoft Entra admin center > App registrations > your app > Certificates & secrets > Certificates",
     ),
     (
         "AZURE_FEDERATED_TOKEN_FILE",
-        "It is the path of a token that App registrations > your app > Certificates & secrets > Federated credentials trusts.",
+        "the path of a token whose issuer is trusted at Microsoft Entra admin center > App registrations > your app > Certificates & secrets > Federated credentials",
     ),
     (
         "CLIENT_OBJECTID",
-        "It is a GUID, found under App registrations > your app > Overview > Object ID.",
+        "the GUID at Microsoft Entra admin center > App registrations > your app > Overview > Object ID",
     ),
     (
         "SCOPE",
-        "It lists permissions, separated by spaces, found under App registrations > your app > API permissions.",
+        "a list of permissions, separated by spaces, from Microsoft Entra admin center > App registrations > your app > API permissions",
     ),
     (
         "ENDPOINT",
-        "It is the full URL to call, for example https://graph.microsoft.com/v1.0/me; the Microsoft Graph reference lists them.",
+        "the full URL to call, for example https://graph.microsoft.com/v1.0/me, on a host of the API whose permissions stand at Microsoft Entra admin center > App registrations > your app > API permissions",
     ),
     (
         "REDIRECT_URI",
-        "It must be registered under App registrations > your app > Authentication > Redirect URIs.",
+        "one of those at Microsoft Entra admin center > App registrations > your app > Authentication > Redirect URIs",
     ),
     (
         "AZURE_USERNAME",
-        "It is found under Users > the user > User principal name.",
+        "the name at Microsoft Entra admin center > Users > the user > User principal name",
     ),
-    ("AZURE_PASSWORD", "It is the password of AZURE_USERNAME."),
+    (
+        "AZURE_PASSWORD",
+        "the password of AZURE_USERNAME, which Microsoft Entra admin center > Users > the user > Reset password changes",
+    ),
 ];
 
 /// The keys of a parameters file and the settings that they stand for.
@@ -118,13 +121,13 @@ pub struct ConsoleArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A setting that the sample needs is nowhere to be found.
-    #[error("{name} is not set.\n{}\nSet it {}.", found_at(.name), set_by(.name))]
+    #[error("{name} is not set.\nIt is {}.\nSet it {}.", found_at(.name), set_by(.name))]
     Missing {
         /// The setting.
         name: &'static str,
     },
     /// A setting has a value that cannot be right.
-    #[error("{name} (from {origin}) {problem}.\n{}", found_at(.name))]
+    #[error("{name} (from {origin}) {problem}.\nIt is {}.", found_at(.name))]
     Invalid {
         /// The setting.
         name: &'static str,
@@ -276,7 +279,7 @@ impl Settings {
             return match value {
                 None => Err(setting.invalid("is not valid Unicode")),
                 Some(value) if value.trim().is_empty() => Err(setting.invalid("is blank")),
-                Some(value) if is_placeholder(&value) => {
+                Some(value) if is_placeholder(name, &value) => {
                     Err(setting.invalid("is still a placeholder"))
                 }
                 Some(_) => Ok(Some(setting)),
@@ -295,10 +298,10 @@ impl Settings {
 }
 
 /// The settings that every sample needs, checked.
-#[derive(Debug)]
 pub struct Config {
     /// Who signs in.
     pub authority: Authority,
+    authority_setting: Setting,
     /// The Application (client) ID, a GUID.
     pub client_id: String,
     /// The URL to call.
@@ -308,7 +311,7 @@ pub struct Config {
 
 impl Config {
     /// Checks the settings that all samples share. `default_scope` and `default_path` (a path of Microsoft Graph)
-    /// are the sample's own.
+    /// are the sample's own; `{resource}` in a default scope stands for Microsoft Graph in ENDPOINT's cloud.
     ///
     /// # Errors
     /// The first setting that is missing or cannot be right.
@@ -317,27 +320,41 @@ impl Config {
         default_scope: &str,
         default_path: &str,
     ) -> Result<Self, ConfigError> {
-        let setting = settings.require("AUTHORITY")?;
-        let authority =
-            Authority::parse(setting.value().trim()).map_err(|problem| setting.invalid(problem))?;
+        let authority_setting = settings.require("AUTHORITY")?;
+        let authority = Authority::parse(authority_setting.value().trim())
+            .map_err(|problem| authority_setting.invalid(problem))?;
 
         let setting = settings.require("CLIENT_ID")?;
         let client_id = guid(&setting)?;
-
-        let scope = settings.get("SCOPE")?;
-        let scope = scope.as_ref().map_or(default_scope, Setting::value);
-        let scopes = scope.split_whitespace().map(str::to_owned).collect();
 
         let endpoint = match settings.get("ENDPOINT")? {
             Some(setting) => endpoint(&setting, &authority)?,
             None => default_endpoint(&authority, default_path)?,
         };
+
+        let scope = match settings.get("SCOPE")? {
+            Some(setting) => setting.value().to_owned(),
+            None => default_scope.replace("{resource}", &resource(&endpoint, &authority)),
+        };
+        let scopes = scope.split_whitespace().map(str::to_owned).collect();
         Ok(Self {
             authority,
+            authority_setting,
             client_id,
             endpoint,
             scopes,
         })
+    }
+
+    /// Refuses an authority that a flow does not work at: `why` is a clause that follows the word AUTHORITY.
+    ///
+    /// # Errors
+    /// The authority is of one of these kinds.
+    pub fn refuse_authority(&self, kinds: &[Kind], why: &str) -> Result<(), ConfigError> {
+        if kinds.contains(self.authority.kind()) {
+            return Err(self.authority_setting.invalid(why));
+        }
+        Ok(())
     }
 
     /// The scopes of the token request: the API's own, and those of OpenID Connect with which Entra ID says who
@@ -400,8 +417,27 @@ fn default_endpoint(authority: &Authority, path: &str) -> Result<Url, ConfigErro
         .map_err(|error| ConfigError::Usage(format!("{origin}{path} is no URL: {error}")))
 }
 
-/// `Enter_the_…_Here`, `your_…` and `<…>` are what samples put where a value belongs.
-fn is_placeholder(value: &str) -> bool {
+/// Microsoft Graph as a resource: in the cloud that ENDPOINT belongs to, or else AUTHORITY.
+fn resource(endpoint: &Url, authority: &Authority) -> String {
+    let host = endpoint.host_str().unwrap_or_default();
+    let of_endpoint = [Cloud::Global, Cloud::UsGovernment, Cloud::China]
+        .into_iter()
+        .any(|cloud| cloud.graph_hosts().contains(&host));
+    match of_endpoint {
+        true => endpoint.origin().ascii_serialization(),
+        false => authority.cloud().graph_origin().to_owned(),
+    }
+}
+
+/// `Enter_the_…_Here`, `your_…` and `<…>` are what samples put where a value belongs. A password may well have such
+/// characters inside, so that it is one only as a whole.
+fn is_placeholder(name: &str, value: &str) -> bool {
+    if name == "AZURE_PASSWORD" {
+        return ["Enter_the_", "your_"]
+            .iter()
+            .any(|start| value.starts_with(start))
+            || (value.starts_with('<') && value.ends_with('>'));
+    }
     let angle = value.find('<').zip(value.rfind('>'));
     value.contains("Enter_the_")
         || value.contains("your_")
@@ -505,11 +541,13 @@ mod tests {
             "your_client_id",
             "https://login.microsoftonline.com/<tenant>",
         ] {
-            assert!(is_placeholder(value), "{value}");
+            assert!(is_placeholder("AUTHORITY", value), "{value}");
         }
         for value in ["a>b<c", "59c06144-a668-4828-9ca8-ed6e117c8344", "1<2"] {
-            assert!(!is_placeholder(value), "{value}");
+            assert!(!is_placeholder("AUTHORITY", value), "{value}");
         }
+        assert!(is_placeholder("AZURE_PASSWORD", "<password>"));
+        assert!(!is_placeholder("AZURE_PASSWORD", "a<b>c your_ Enter_the_"));
     }
 
     #[test]

@@ -146,7 +146,9 @@ impl HttpClient {
                     .or_insert(header);
                 tracing::info!(%method, url = %place, status = response.status().as_u16(), %request_id);
             }
-            Err(error) => tracing::info!(%method, url = %place, %error, %request_id),
+            Err(error) => {
+                tracing::info!(%method, url = %place, error = %text::one_line(&error.to_string(), 300), %request_id)
+            }
         }
         outcome
     }

@@ -135,7 +135,7 @@ impl<'c> AsyncHttpClient<'c> for EntraHttp {
 #[derive(Debug, thiserror::Error)]
 pub enum EntraError {
     /// Entra ID refused, and said why.
-    #[error("{0}")]
+    #[error("error: {0}")]
     Refused(Box<Refusal>),
     /// The answer is not Entra's: a proxy's page, a redirect, an outage.
     #[error(
@@ -216,7 +216,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.error)?;
+        writeln!(f, "{}", self.error)?;
         writeln!(f, "error_description: {}", self.description)?;
         write!(f, "correlation_id: {}", self.correlation_id)?;
         match advice::for_refusal(&self.error, &self.codes) {
@@ -414,6 +414,11 @@ mod tests {
             assert_eq!(refusal.codes, [50173]);
             assert_eq!(refusal.correlation_id, "2");
             assert_eq!(refusal.to_string().lines().count(), 4, "{refusal}");
+            assert!(
+                EntraError::Refused(refusal)
+                    .to_string()
+                    .starts_with("error: invalid_grant\n")
+            );
         }
     }
 

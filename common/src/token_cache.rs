@@ -42,8 +42,10 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 pub enum Identity<'a> {
     /// The app's own.
     App,
-    /// A user's: the one with this user name, or the only one in the cache.
+    /// A user's: the one with this user name, who also has to be the one that signs in, or the only one in the cache.
     User(Option<&'a str>),
+    /// That of the user who signs in by this name, whatever name the ID token has for them.
+    SignIn(&'a str),
 }
 
 /// The tokens of one app registration, at one authority, for one user (or the app itself) and one list of scopes.
@@ -54,6 +56,7 @@ pub struct TokenCache {
     scopes: Vec<Scope>,
     target: String,
     wanted: Option<String>,
+    sign_in_name: Option<String>,
     account: RefCell<Option<Account>>,
 }
 
@@ -85,12 +88,15 @@ impl TokenCache {
                 && account.client_id == client_id
                 && account.is_app() == matches!(identity, Identity::App)
         });
-        let wanted = match identity {
-            Identity::App => None,
-            Identity::User(name) => name.map(str::to_owned),
+        let (wanted, sign_in_name) = match identity {
+            Identity::App => (None, None),
+            Identity::User(name) => (name.map(str::to_owned), None),
+            Identity::SignIn(name) => (None, Some(name.to_owned())),
         };
-        let account = match &wanted {
-            Some(name) => accounts.into_iter().find(|account| account.is_named(name)),
+        let account = match wanted.as_ref().or(sign_in_name.as_ref()) {
+            Some(name) => accounts
+                .into_iter()
+                .find(|account| same_name(&account.user_name, name)),
             None if accounts.len() > 1 => Some(choose(accounts)?),
             None => accounts.pop(),
         };
@@ -105,11 +111,20 @@ impl TokenCache {
                     .cloned()
                     .map(Scope::new)
                     .collect(),
-                Identity::User(_) => config.scopes().collect(),
+                _ => config.scopes().collect(),
             },
             target: target(config.api_scopes()),
             wanted,
+            sign_in_name,
             account: RefCell::new(account),
+        })
+    }
+
+    /// Whether a token may be had without asking anybody.
+    pub fn may_be_silent(&self) -> bool {
+        let account = self.account.borrow();
+        account.as_ref().is_some_and(|account| {
+            account.refresh_token.is_some() || account.fresh_token(&self.target).is_some()
         })
     }
 
@@ -129,13 +144,8 @@ impl TokenCache {
         let Some(account) = self.account.borrow().clone() else {
             return Ok(None);
         };
-        let now = now();
-        let fresh = account
-            .access_tokens
-            .iter()
-            .find(|cached| cached.target == self.target && cached.is_fresh(now));
-        if let Some(cached) = fresh {
-            return Ok(Some(cached.token.clone()));
+        if let Some(token) = account.fresh_token(&self.target) {
+            return Ok(Some(token.clone()));
         }
         let Some(refresh_token) = &account.refresh_token else {
             return Ok(None);
@@ -169,7 +179,10 @@ impl TokenCache {
     /// # Errors
     /// Somebody else has signed in than was asked for.
     pub fn store(&self, answer: TokenResponse) -> Result<AccessToken, OtherUser> {
-        let user = answer.extra_fields().user();
+        let mut user = answer.extra_fields().user();
+        if let (Some(user), Some(name)) = (&mut user, &self.sign_in_name) {
+            user.name = text::one_line(name, 256);
+        }
         if let Some(wanted) = &self.wanted {
             let found = user.as_ref().map_or("Somebody unnamed", |user| &user.name);
             if !same_name(found, wanted) {
@@ -344,13 +357,16 @@ impl Account {
         self.user_id.is_empty()
     }
 
-    fn is_named(&self, name: &str) -> bool {
-        same_name(&self.user_name, name)
-    }
-
     fn is_same(&self, other: &Self) -> bool {
         (&self.authority, &self.client_id, &self.user_id)
             == (&other.authority, &other.client_id, &other.user_id)
+    }
+
+    fn fresh_token(&self, target: &str) -> Option<&AccessToken> {
+        let now = now();
+        let mut tokens = self.access_tokens.iter();
+        let fresh = tokens.find(|cached| cached.target == target && cached.is_fresh(now));
+        fresh.map(|cached| &cached.token)
     }
 
     fn is_alive(&self, now: u64) -> bool {
