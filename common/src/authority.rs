@@ -159,6 +159,17 @@ impl Authority {
         self.below("oauth2/v2.0/devicecode")
     }
 
+    /// Where users sign in and consent (RFC 6749 section 3.1).
+    pub fn authorization_url(&self) -> Url {
+        self.below("oauth2/v2.0/authorize")
+    }
+
+    /// Where an administrator
+    /// [consents for the whole tenant](https://learn.microsoft.com/entra/identity-platform/v2-admin-consent).
+    pub fn admin_consent_url(&self) -> Url {
+        self.below("v2.0/adminconsent")
+    }
+
     fn below(&self, path: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/{path}", self.url.path()));

@@ -368,8 +368,8 @@ impl Config {
     }
 
     /// The scopes of the API alone, as they were set.
-    pub fn api_scopes(&self) -> &[String] {
-        &self.scopes
+    pub fn api_scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.iter().cloned().map(Scope::new)
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`config`] | Which settings count, where were they read from, and where does a person find them? |
 //! | [`authority`] | Who signs the user in, of which kind is the tenant, and which cloud is it in? |
 //! | [`oauth`] | The client for oauth2's grants: how is an answer of Entra ID judged, what does a refusal say? |
+//! | [`credential`] | How does an app prove who it is: secret, certificate, federated token? |
 //! | [`token_cache`] | Is there a token already, or one for the refresh token, before anybody is asked? |
 //! | [`graph`] | Call Microsoft Graph and print what it answers, one object or page after page. |
 //! | [`advice`] | What can the reader do about this error? |
@@ -19,6 +20,7 @@ pub mod advice;
 pub mod authority;
 pub mod config;
 pub mod console;
+pub mod credential;
 pub mod graph;
 pub mod http;
 pub mod log;

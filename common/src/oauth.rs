@@ -14,10 +14,10 @@ use oauth2::{
         BasicTokenType,
     },
     http::{
-        HeaderValue, Method, StatusCode,
+        HeaderValue, Method, StatusCode, Uri,
         header::{CONTENT_TYPE, HeaderMap},
     },
-    url::form_urlencoded,
+    url::{Url, form_urlencoded},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
@@ -56,8 +56,9 @@ pub struct EntraClient {
 }
 
 impl EntraClient {
-    /// A public client: one that has no secret, because whoever runs the program could read it.
-    pub fn public(config: &Config) -> Self {
+    /// The client of the app registration that the settings name. It has no secret of its own: a confidential client
+    /// adds its [`Credential`](crate::credential::Credential) to each request.
+    pub fn new(config: &Config) -> Self {
         let authority = &config.authority;
         let oauth = oauth2::Client::new(ClientId::new(config.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
@@ -69,6 +70,27 @@ impl EntraClient {
             oauth,
             http: EntraHttp::default(),
         }
+    }
+
+    /// Asks who keeps the password of a work or school account: Entra ID, or a server of the user's organization
+    /// (a federated account).
+    ///
+    /// # Errors
+    /// The question was not answered. It is not asked again.
+    pub async fn user_realm(&self, user_name: &str) -> Result<UserRealm, EntraError> {
+        let mut url = self.oauth.token_uri().url().clone();
+        url.set_path("/common/userrealm");
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.push(user_name);
+        }
+        url.set_query(Some("api-version=1.0"));
+        let mut request = HttpRequest::new(Vec::new());
+        *request.uri_mut() = uri(&url)?;
+        let answer = self.http.0.send_once(request).await?;
+        serde_json::from_slice(answer.body()).map_err(|_| EntraError::NotOAuth {
+            status: answer.status(),
+            retry_after: None,
+        })
     }
 
     /// The HTTP client for the requests that oauth2 prepares.
@@ -104,6 +126,24 @@ impl EntraClient {
             status: answer.status(),
             retry_after: None,
         })
+    }
+}
+
+fn uri(url: &Url) -> Result<Uri, HttpError> {
+    let uri = url.as_str().parse();
+    uri.map_err(|error| HttpError::Setup(format!("{url} is no URI: {error}.")))
+}
+
+/// Who keeps a user's password.
+#[derive(Debug, Deserialize)]
+pub struct UserRealm {
+    account_type: String,
+}
+
+impl UserRealm {
+    /// Whether the password is checked elsewhere, so that Entra ID has no use for it.
+    pub fn is_federated(&self) -> bool {
+        self.account_type.eq_ignore_ascii_case("federated")
     }
 }
 

@@ -105,12 +105,7 @@ impl TokenCache {
             authority,
             client_id,
             scopes: match identity {
-                Identity::App => config
-                    .api_scopes()
-                    .iter()
-                    .cloned()
-                    .map(Scope::new)
-                    .collect(),
+                Identity::App => config.api_scopes().collect(),
                 _ => config.scopes().collect(),
             },
             target: target(config.api_scopes()),
@@ -257,8 +252,8 @@ impl TokenCache {
 }
 
 /// Scopes in one spelling: their order and case mean nothing.
-fn target(scopes: &[String]) -> String {
-    let mut scopes: Vec<_> = scopes.iter().map(|scope| scope.to_lowercase()).collect();
+fn target(scopes: impl Iterator<Item = Scope>) -> String {
+    let mut scopes: Vec<_> = scopes.map(|scope| scope.to_lowercase()).collect();
     scopes.sort();
     scopes.dedup();
     scopes.join(" ")
@@ -599,8 +594,7 @@ mod tests {
 
     #[test]
     fn order_and_case_of_scopes_mean_nothing() {
-        let scopes =
-            |list: &[&str]| target(&list.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        let scopes = |list: &[&str]| target(list.iter().map(|scope| Scope::new(scope.to_string())));
         assert_eq!(
             scopes(&["User.Read", "Mail.Read"]),
             scopes(&["mail.read", "user.read", "User.Read"])

@@ -49,7 +49,7 @@ fn load(cli: &Cli) -> Result<(Config, TokenCache), ConfigError> {
 
 async fn run(cli: &Cli, config: &Config, cache: &TokenCache) -> anyhow::Result<()> {
     // <create_client>
-    let entra = EntraClient::public(config);
+    let entra = EntraClient::new(config);
     let graph = GraphClient::default();
     // </create_client>
 

@@ -1,0 +1,136 @@
+//! Signs a user in with user name and password and calls Microsoft Graph as that user: a legacy flow, without
+//! multifactor authentication, for processes that can do nothing else.
+//! Read beside it: <https://learn.microsoft.com/entra/identity-platform/v2-oauth-ropc>
+
+mod consent;
+mod password;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Parser;
+use common::authority::Kind;
+use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings};
+use common::console;
+use common::graph::{GraphCall, GraphClient};
+use common::oauth::{Claims, EntraClient, EntraError, TokenResponse};
+use common::token_cache::{Identity, TokenCache};
+use oauth2::ResourceOwnerUsername;
+
+/// Sign a user in with user name and password and call Microsoft Graph as that user (a legacy flow)
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    settings: Args,
+    #[command(flatten)]
+    console: ConsoleArgs,
+    /// The user to sign in, for example alice@contoso.com [setting: AZURE_USERNAME]
+    #[arg(long, value_name = "USER_NAME")]
+    username: Option<String>,
+    /// Read the password from stdin
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// Who signs in, and with what.
+struct User {
+    name: String,
+    password: password::Source,
+    redirect_uri: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match load(&cli) {
+        Ok((config, user, cache)) => console::run(run(&cli, &config, &user, &cache)).await,
+        Err(error) => console::misconfigured(&error),
+    }
+}
+
+fn load(cli: &Cli) -> Result<(Config, User, TokenCache), ConfigError> {
+    let settings = Settings::read(&cli.settings, env!("CARGO_MANIFEST_DIR"))?
+        .with_flag("AZURE_USERNAME", cli.username.as_ref());
+    let config = Config::new(&settings, "User.Read", "/v1.0/me")?;
+    config.refuse_authority(
+        &[Kind::Common, Kind::Consumers],
+        "lets personal accounts in, which this flow is not for; name your tenant, or organizations",
+    )?;
+    let name = settings
+        .require("AZURE_USERNAME")?
+        .value()
+        .trim()
+        .to_owned();
+    let redirect_uri = consent::redirect_uri(&settings)?;
+    console::say(
+        "Warning: signing in with a password is a legacy flow. It is not recommended, and it cannot do multifactor authentication.",
+    );
+    let cache = TokenCache::open(&config, cli.console.no_cache, Identity::SignIn(&name))?;
+    let password = password::Source::find(&settings, cli.password_stdin, &cache)?;
+    let user = User {
+        name,
+        password,
+        redirect_uri,
+    };
+    Ok((config, user, cache))
+}
+
+async fn run(cli: &Cli, config: &Config, user: &User, cache: &TokenCache) -> anyhow::Result<()> {
+    // <create_client>
+    let entra = EntraClient::new(config);
+    let graph = GraphClient::default();
+    // </create_client>
+
+    let mut call = GraphCall::new(&config.endpoint, cli.console.all);
+    let mut claims = Claims::default();
+    loop {
+        // <acquire_token>
+        let token = match cache.acquire_token_silent(&entra, &claims).await? {
+            Some(token) => token,
+            None => cache.store(sign_in(&entra, config, user, &claims).await?)?,
+        };
+        // </acquire_token>
+
+        // <call_graph>
+        let outcome = call.print(&graph, &token).await;
+        // Continuous access evaluation: Graph may ask for a token with further claims. It is answered once.
+        match cache.challenge(&outcome) {
+            Some(challenge) if !claims.answer_challenge() => claims = challenge,
+            _ => return Ok(outcome?),
+        }
+        // </call_graph>
+    }
+}
+
+/// The resource owner password credentials grant (RFC 6749 section 4.3): the password goes to Entra ID, once it is
+/// clear that Entra ID is the one to check it.
+async fn sign_in(
+    entra: &EntraClient,
+    config: &Config,
+    user: &User,
+    claims: &Claims,
+) -> anyhow::Result<TokenResponse> {
+    // <user_realm>
+    let realm = entra.user_realm(&user.name).await;
+    if realm.is_ok_and(|realm| realm.is_federated()) {
+        bail!(
+            "{} is a federated account: its password is kept by its organization's own server, not by Entra ID, so this flow cannot serve it. Use the device-code sample.",
+            user.name
+        );
+    }
+    // </user_realm>
+
+    // <request_token>
+    let (name, password) = (
+        ResourceOwnerUsername::new(user.name.clone()),
+        user.password.get().await?,
+    );
+    let request = entra
+        .exchange_password(&name, &password)
+        .add_scopes(config.scopes())
+        .add_extra_param("claims", claims.to_string());
+    let answer = request.request_async(entra.http()).await;
+    // </request_token>
+    answer.map_err(|error| consent::explain(EntraError::from(error), config, &user.redirect_uri))
+}
