@@ -1,1 +1,265 @@
-//! A local stand-in for Microsoft Entra ID and Microsoft Graph.
+//! A local stand-in for Microsoft Entra ID and Microsoft Graph: a development tool, and no Microsoft product.
+//!
+//! Programs sign in here as they would at `login.microsoftonline.com` and call `/v1.0` as they would call Graph, with no
+//! tenant and no internet. Tests make everything go wrong here that a real tenant shows once a year.
+//!
+//! ```no_run
+//! use emulator::{Emulator, Options};
+//!
+//! let emulator = Emulator::start(Options { auto_sign_in: Some("contoso_employee@contoso.com".into()), ..Options::default() })?;
+//! emulator.fault("token:status-503*2")?;
+//! let settings = emulator.settings("device-code")?; // AUTHORITY, CLIENT_ID, … for the program under test
+//! # anyhow::Ok(())
+//! ```
+//!
+//! # A map
+//!
+//! The way of a request: `server` (connection, router) makes a `call` of it, `faults` may have something in store that
+//! `spoil` carries out, `record` notes it down, and one of these answers:
+//!
+//! | sign-in | Graph | people |
+//! |---|---|---|
+//! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages` (code, account, password, consent) |
+//! | `device_code` (a flow begins) | `graph::access` (who may) | `pages::home` |
+//! | `token` (one file per grant) | `graph::users`, `graph::applications` | `admin` (faults, record) |
+//!
+//! What they share is in `service`: the `directory` (seed data), `keys` and `tokens`, `scopes`, `consents`,
+//! `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of AADSTS codes.
+
+mod admin;
+mod call;
+mod clock;
+mod consents;
+mod device_code;
+mod directory;
+mod discovery;
+mod errors;
+mod expiring;
+pub mod faults;
+mod graph;
+mod instance_discovery;
+mod keys;
+mod pages;
+mod record;
+mod revocations;
+mod scopes;
+mod seal;
+mod server;
+mod service;
+pub mod settings;
+mod sign_in;
+mod spoil;
+mod token;
+mod tokens;
+mod user_realm;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, anyhow};
+use tokio::runtime::Runtime;
+
+use service::Service;
+
+pub use directory::{Directory, SEED_DATA};
+pub use record::Recorded;
+
+/// How an emulator is to be. The default suits a test: a free port on loopback, plain http, nobody signed in.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The address to listen on; none means a free port on 127.0.0.1.
+    pub listen: Option<SocketAddr>,
+    /// The user who signs in to every device code, between its first poll and its second.
+    pub auto_sign_in: Option<String>,
+    /// Faults to begin with.
+    pub faults: Vec<String>,
+    /// Seed data in place of the built-in one.
+    pub seed_data: Option<String>,
+    /// How many made-up users there are, in place of the number in the seed data.
+    pub generate: Option<usize>,
+    /// Seconds that the emulator's clock is ahead of the machine's.
+    pub clock_offset: i64,
+    /// Seconds that devices are told to wait between two polls; 5 as at Entra unless given.
+    pub device_code_interval: Option<u64>,
+    /// Seconds that an access token lives; 3599 unless given.
+    pub token_lifetime: Option<u64>,
+    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed (behind a proxy that sets them).
+    pub trust_forwarded_headers: bool,
+    /// Whether answers are kept, for a trace.
+    pub trace: bool,
+}
+
+/// A running emulator, on threads of its own. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    service: Arc<Service>,
+    url: String,
+    runtime: Option<Runtime>,
+}
+
+impl Emulator {
+    /// Starts an emulator; when this returns, it answers.
+    pub fn start(options: Options) -> anyhow::Result<Self> {
+        let service = Arc::new(Service::new(&options)?);
+        let address = options
+            .listen
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        listener.set_nonblocking(true)?;
+        let url = format!("http://{}", listener.local_addr()?);
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("emulator")
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _guard = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        runtime.spawn(server::serve(listener, service.clone(), None));
+        Ok(Self {
+            service,
+            url,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// The address, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The settings of an application, by its key in the seed data, as environment variables.
+    pub fn settings(&self, key: &str) -> anyhow::Result<Vec<(String, String)>> {
+        self.service
+            .settings(&self.url, key)
+            .with_context(|| format!("there is no application '{key}' in the seed data"))
+    }
+
+    /// Tenants, people and applications.
+    pub fn directory(&self) -> &Directory {
+        &self.service.directory
+    }
+
+    /// Sets a fault, such as `token:status-503*2`.
+    pub fn fault(&self, spec: &str) -> anyhow::Result<()> {
+        self.service.faults.add(spec)
+    }
+
+    /// Takes back all faults that are still to come.
+    pub fn clear_faults(&self) {
+        self.service.faults.clear();
+    }
+
+    /// The requests so far, oldest first.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.service.record.list()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.service.record.clear();
+    }
+
+    /// Moves the emulator's clock on, so that codes and tokens expire.
+    pub fn advance_clock(&self, seconds: i64) {
+        self.service.clock.advance(seconds);
+    }
+
+    /// Signs tokens with a new key from now on.
+    pub fn rotate_keys(&self) {
+        self.service.keys.rotate();
+    }
+
+    /// The codes that somebody could type in now, oldest first.
+    pub fn pending_codes(&self) -> Vec<String> {
+        self.service
+            .device_codes
+            .pending(self.service.clock.now())
+            .into_iter()
+            .map(|code| code.user_code)
+            .collect()
+    }
+
+    /// Types a code in, signs a user in and agrees to everything.
+    pub fn sign_in(&self, user_code: &str, user: &str) -> anyhow::Result<()> {
+        let code = self
+            .service
+            .device_codes
+            .typed(user_code, |code| code.clone())
+            .with_context(|| format!("there is no code {user_code}"))?;
+        let refused = |error: errors::EntraError| anyhow!("{}", error.headline());
+        let authority = self
+            .service
+            .directory
+            .authority(&code.authority)
+            .map_err(refused)?;
+        let user = self
+            .service
+            .directory
+            .account(authority, user)
+            .map_err(refused)?;
+        self.service.sign_in_to_code(&code, &user).map_err(refused)
+    }
+
+    /// Types a code in and presses Cancel.
+    pub fn decline(&self, user_code: &str) -> anyhow::Result<()> {
+        let declined = self.service.device_codes.typed(user_code, |code| {
+            code.progress = device_code::Progress::Declined
+        });
+        declined.with_context(|| format!("there is no code {user_code}"))
+    }
+
+    /// Lets a code expire at once.
+    pub fn expire(&self, user_code: &str) -> anyhow::Result<()> {
+        let expired = self
+            .service
+            .device_codes
+            .typed(user_code, |code| code.expires = 0);
+        expired.with_context(|| format!("there is no code {user_code}"))
+    }
+
+    /// Ends all sessions of a user (by name or id) or an application (by client id): refresh tokens issued so far are
+    /// refused, and Graph answers access tokens issued so far with a claims challenge.
+    pub fn revoke(&self, name: &str) -> anyhow::Result<()> {
+        self.service
+            .revocations
+            .revoke(self.service.clock.now(), self.owner(name)?);
+        Ok(())
+    }
+
+    /// Has Graph answer the access tokens issued so far with a claims challenge; refresh tokens stay good.
+    pub fn challenge(&self, name: &str) -> anyhow::Result<()> {
+        self.service
+            .revocations
+            .challenge(self.service.clock.now(), self.owner(name)?);
+        Ok(())
+    }
+
+    fn owner(&self, name: &str) -> anyhow::Result<uuid::Uuid> {
+        let user = self.service.directory.user(name).map(|user| user.id);
+        let application = || {
+            self.service
+                .directory
+                .application(name)
+                .map(|application| application.client_id)
+        };
+        user.or_else(application)
+            .with_context(|| format!("there is no user or application '{name}'"))
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A lock's content. A panic elsewhere leaves plain data behind, which is as good as before.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

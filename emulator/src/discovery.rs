@@ -1,0 +1,137 @@
+//! OpenID metadata and the key set.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::directory::Authority;
+use crate::errors::EntraError;
+use crate::service::Service;
+
+/// `GET /<tenant>/v2.0/.well-known/openid-configuration`
+pub async fn metadata(
+    State(service): State<Arc<Service>>,
+    Path(tenant): Path<String>,
+    Extension(call): Extension<Arc<Call>>,
+) -> Response<Body> {
+    public(&call, describe(&service, &call, &tenant))
+}
+
+/// `GET /<tenant>/.well-known/openid-configuration`, the older kind.
+pub async fn metadata_v1(
+    State(service): State<Arc<Service>>,
+    Path(tenant): Path<String>,
+    Extension(call): Extension<Arc<Call>>,
+) -> Response<Body> {
+    let older = describe(&service, &call, &tenant).map(|mut metadata| {
+        if let Some(fields) = metadata.as_object_mut() {
+            let tenant = authority_id(&service, &tenant).unwrap_or_default();
+            fields.insert(
+                "issuer".into(),
+                json!(format!("https://sts.windows.net/{}/", issuer_id(&tenant))),
+            );
+            fields.insert(
+                "end_session_endpoint".into(),
+                json!(format!("{}/{tenant}/oauth2/logout", call.base)),
+            );
+        }
+        metadata
+    });
+    public(&call, older)
+}
+
+/// `GET /<tenant>/discovery/v2.0/keys`
+pub async fn keys(
+    State(service): State<Arc<Service>>,
+    Path(tenant): Path<String>,
+    Extension(call): Extension<Arc<Call>>,
+) -> Response<Body> {
+    let set = authority_id(&service, &tenant).map(|tenant| {
+        let issuer = format!("{}/{}/v2.0", call.base, issuer_id(&tenant));
+        json!({ "keys": service.keys.published().map(|key| key.jwk(&issuer)).collect::<Vec<_>>() })
+    });
+    public(&call, set)
+}
+
+fn describe(service: &Service, call: &Call, tenant: &str) -> Result<Value, EntraError> {
+    let base = &call.base;
+    // Whoever asks by domain gets addresses with the id.
+    let id = authority_id(service, tenant)?;
+    Ok(json!({
+        "token_endpoint": format!("{base}/{id}/oauth2/v2.0/token"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "jwks_uri": format!("{base}/{id}/discovery/v2.0/keys"),
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "issuer": format!("{base}/{}/v2.0", issuer_id(&id)),
+        "request_uri_parameter_supported": false,
+        "userinfo_endpoint": format!("{base}/oidc/userinfo"),
+        "authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/authorize"),
+        "device_authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/devicecode"),
+        "http_logout_supported": true,
+        "frontchannel_logout_supported": true,
+        "end_session_endpoint": format!("{base}/{id}/oauth2/v2.0/logout"),
+        "claims_supported": ["sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"],
+        "kerberos_endpoint": format!("{base}/{id}/kerberos"),
+        "tenant_region_scope": if service.directory.tenant(&id).is_some() { json!("NA") } else { Value::Null },
+        "cloud_instance_name": "microsoftonline.com",
+        "cloud_graph_host_name": "graph.windows.net",
+        "msgraph_host": "graph.microsoft.com",
+        "rbac_url": "https://pas.windows.net",
+    }))
+}
+
+/// The `<tenant>` that addresses in answers have.
+fn authority_id(service: &Service, tenant: &str) -> Result<String, EntraError> {
+    Ok(match service.directory.authority(tenant)? {
+        Authority::Tenant(tenant) => tenant.id.to_string(),
+        Authority::Common => "common".to_owned(),
+        Authority::Organizations => "organizations".to_owned(),
+        Authority::Consumers => service
+            .directory
+            .tenants
+            .iter()
+            .find(|tenant| tenant.personal)
+            .map_or("consumers".to_owned(), |tenant| tenant.id.to_string()),
+    })
+}
+
+/// The `<tenant>` of the issuer: an authority of many tenants has Entra's literal placeholder.
+fn issuer_id(authority: &str) -> &str {
+    match authority {
+        "common" | "organizations" => "{tenantid}",
+        id => id,
+    }
+}
+
+/// An answer that any page may read and keep for a day.
+fn public(call: &Call, answer: Result<Value, EntraError>) -> Response<Body> {
+    let mut response = match answer {
+        Ok(answer) => call.json(StatusCode::OK, &answer),
+        Err(error) => EntraError {
+            error: "invalid_tenant".to_owned(),
+            ..error
+        }
+        .response(call),
+    };
+    if response.status() == StatusCode::OK {
+        response.headers_mut().insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("max-age=86400, private"),
+        );
+        response.headers_mut().remove(header::PRAGMA);
+        response.headers_mut().remove(header::EXPIRES);
+    }
+    response.headers_mut().insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    response
+}

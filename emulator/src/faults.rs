@@ -1,0 +1,444 @@
+//! What goes wrong on purpose: named faults, per endpoint, so many times or always.
+//!
+//! A fault either takes the place of an endpoint's answer, or spoils the answer on its way out. Endpoints know nothing
+//! of it.
+
+use std::str::FromStr;
+use std::sync::Mutex;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use crate::errors;
+use crate::locked;
+
+/// The endpoints that a fault can be for.
+#[rustfmt::skip] // one line per endpoint
+pub const ENDPOINTS: &[(&str, &str)] = &[
+    ("any", "every endpoint but the emulator's own pages"),
+    ("discovery", "OpenID metadata"),
+    ("keys", "the key set"),
+    ("instance", "instance discovery"),
+    ("userrealm", "who signs a user in"),
+    ("devicecode", "the start of a device sign-in"),
+    ("token", "every grant"),
+    ("graph", "all of Graph"),
+    ("me", "/v1.0/me"),
+    ("manager", "/v1.0/me/manager and /v1.0/users/{id}/manager"),
+    ("users", "/v1.0/users and /v1.0/users/{id}"),
+    ("applications", "/v1.0/applications"),
+];
+
+/// The faults, as they are written, and what they do.
+#[rustfmt::skip] // one line per fault
+pub const FAULTS: &[(&str, &str)] = &[
+    ("status-NNN", "a refusal with this HTTP status, JSON body (status-429, status-500, status-503, …)"),
+    ("status-NNN=SECONDS", "the same with a Retry-After header of so many seconds; =date: an HTTP date 2 seconds ahead"),
+    ("status-NNN-html", "a refusal with this HTTP status and an HTML body, as gateways give; =SECONDS as above"),
+    ("redirect=URL", "307 to the same path under another address"),
+    ("hang", "no answer, the connection stays open"),
+    ("cut", "the real answer, the connection closed in the middle of the body"),
+    ("reset", "the connection closed before an answer"),
+    ("slow", "the real answer, byte by byte; =MILLISECONDS between two bytes, 20 by default"),
+    ("empty", "200 with an empty body"),
+    ("huge", "200 with a JSON body of 64 MiB; =MEBIBYTES"),
+    ("html", "200 with an HTML body"),
+    ("body=[STATUS ]TEXT", "this text as the answer's body"),
+    ("error=NAME", "an OAuth error of this name"),
+    ("error-200=NAME", "an OAuth error inside an answer 200; without a name invalid_grant"),
+    ("aadsts=CODE", "the refusal with this AADSTS code, with the error and status that belong to it"),
+    ("crlf", "a refusal whose description has line breaks, terminal control and bidi characters"),
+    ("slow_down", "the device polls too fast"),
+    ("expired_token", "the device code has expired"),
+    ("authorization_declined", "the user has declined"),
+    ("rotate-keys", "tokens are signed with a new key from this request on"),
+    ("no-message", "the answer without its field message"),
+    ("no-interval", "the answer without its field interval"),
+    ("interval=N", "the answer with this interval, which then counts"),
+    ("verification-uri=URL", "the answer with this page to open"),
+    ("no-refresh-token", "the answer without its refresh_token"),
+    ("expires-in=N", "the answer with this expires_in"),
+    ("cae", "Graph: 401 with a claims challenge"),
+    ("unauthorized", "Graph: a plain 401, the token is expired"),
+    ("next-link=URL", "the answer with this @odata.nextLink"),
+    ("next-link-loop", "the answer with an @odata.nextLink to itself"),
+];
+
+/// One fault, as set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// As it was written, without the number of times.
+    pub spec: String,
+    /// One of [`ENDPOINTS`].
+    pub endpoint: String,
+    /// What it does.
+    pub effect: Effect,
+    /// How many more times; nothing means always.
+    pub times: Option<u32>,
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A refusal by status.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// An HTML page instead of JSON.
+        html: bool,
+        /// Seconds of a Retry-After header.
+        retry_after: Option<RetryAfter>,
+    },
+    /// 307 to the same path at this address.
+    Redirect(String),
+    /// No answer.
+    Hang,
+    /// The connection closed in the middle of the body.
+    Cut,
+    /// The connection closed before an answer.
+    Reset,
+    /// Byte by byte, with so many milliseconds in between.
+    Slow(u64),
+    /// 200 and nothing.
+    Empty,
+    /// So many mebibytes.
+    Huge(usize),
+    /// 200 and HTML.
+    Html,
+    /// This body.
+    Body(u16, String),
+    /// An OAuth error.
+    Error {
+        /// Its name.
+        name: String,
+        /// Inside an answer 200.
+        with_200: bool,
+    },
+    /// An AADSTS code.
+    Aadsts(u32),
+    /// Characters that harm a terminal.
+    Crlf,
+    /// A new signing key.
+    RotateKeys,
+    /// A claims challenge.
+    Cae,
+    /// A plain 401.
+    Unauthorized,
+    /// The JSON answer with one field changed.
+    Edit(Edit),
+}
+
+/// When to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// After so many seconds.
+    Seconds(u64),
+    /// Two seconds ahead, as an HTTP date.
+    Date,
+}
+
+/// A change to a field of a JSON answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// The field is left out.
+    Remove(&'static str),
+    /// The field has this number.
+    Number(&'static str, i64),
+    /// The field has this text.
+    Text(&'static str, String),
+    /// `@odata.nextLink` points to the request itself.
+    Loop,
+}
+
+impl FromStr for Fault {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let text = text.trim();
+        let (spec, times) = match text.rsplit_once('*') {
+            Some((spec, "always")) => (spec, None),
+            Some((spec, times)) if times.parse::<u32>().is_ok() => (spec, times.parse().ok()),
+            _ => (text, Some(1)),
+        };
+        let (endpoint, fault) = spec
+            .split_once(':')
+            .with_context(|| format!("the fault '{text}' is not of the form <endpoint>:<fault>"))?;
+        if !ENDPOINTS.iter().any(|(name, _)| *name == endpoint) {
+            bail!("'{endpoint}' is no endpoint that can have faults; `emulator faults` lists them");
+        }
+        let (name, argument) = fault
+            .split_once('=')
+            .map_or((fault, None), |(name, argument)| (name, Some(argument)));
+        let effect = effect(name, argument).with_context(|| {
+            format!("the fault '{text}' makes no sense; `emulator faults` lists them")
+        })?;
+        Ok(Self {
+            spec: spec.to_owned(),
+            endpoint: endpoint.to_owned(),
+            effect,
+            times,
+        })
+    }
+}
+
+fn effect(name: &str, argument: Option<&str>) -> anyhow::Result<Effect> {
+    let needed = || argument.with_context(|| format!("{name} needs an argument"));
+    let number = || {
+        needed()?
+            .parse::<i64>()
+            .with_context(|| format!("{name} needs a number"))
+    };
+    let error = |name: &str| Effect::Error {
+        name: name.to_owned(),
+        with_200: false,
+    };
+    if let Some(status) = name.strip_prefix("status-") {
+        let (status, html) = status
+            .strip_suffix("-html")
+            .map_or((status, false), |status| (status, true));
+        let status = status_number(status)?;
+        let retry_after = match argument {
+            None => None,
+            Some("date") => Some(RetryAfter::Date),
+            Some(seconds) => Some(RetryAfter::Seconds(
+                seconds
+                    .parse()
+                    .context("Retry-After needs a number or `date`")?,
+            )),
+        };
+        return Ok(Effect::Status {
+            status,
+            html,
+            retry_after,
+        });
+    }
+    Ok(match name {
+        "redirect" => Effect::Redirect(needed()?.trim_end_matches('/').to_owned()),
+        "hang" => Effect::Hang,
+        "cut" => Effect::Cut,
+        "reset" => Effect::Reset,
+        "slow" => Effect::Slow(argument.unwrap_or("20").parse()?),
+        "empty" => Effect::Empty,
+        "huge" => Effect::Huge(argument.unwrap_or("64").parse()?),
+        "html" => Effect::Html,
+        "body" => match needed()?.split_once(' ') {
+            Some((status, text)) if status.len() == 3 && status_number(status).is_ok() => {
+                Effect::Body(status_number(status)?, text.to_owned())
+            }
+            _ => Effect::Body(200, needed()?.to_owned()),
+        },
+        "error" => error(needed()?),
+        "error-200" => Effect::Error {
+            name: argument.unwrap_or("invalid_grant").to_owned(),
+            with_200: true,
+        },
+        "aadsts" => {
+            let code = needed()?.parse()?;
+            if !errors::codes().any(|known| known == code) {
+                bail!("the emulator does not know AADSTS{code}");
+            }
+            Effect::Aadsts(code)
+        }
+        "crlf" => Effect::Crlf,
+        "slow_down" | "authorization_declined" => error(name),
+        "expired_token" => Effect::Aadsts(70020),
+        "rotate-keys" => Effect::RotateKeys,
+        "no-message" => Effect::Edit(Edit::Remove("message")),
+        "no-interval" => Effect::Edit(Edit::Remove("interval")),
+        "interval" => Effect::Edit(Edit::Number("interval", number()?)),
+        "verification-uri" => Effect::Edit(Edit::Text("verification_uri", needed()?.to_owned())),
+        "no-refresh-token" => Effect::Edit(Edit::Remove("refresh_token")),
+        "expires-in" => Effect::Edit(Edit::Number("expires_in", number()?)),
+        "cae" => Effect::Cae,
+        "unauthorized" => Effect::Unauthorized,
+        "next-link" => Effect::Edit(Edit::Text("@odata.nextLink", needed()?.to_owned())),
+        "next-link-loop" => Effect::Edit(Edit::Loop),
+        _ => bail!("there is no fault '{name}'"),
+    })
+}
+
+/// A final HTTP status.
+fn status_number(text: &str) -> anyhow::Result<u16> {
+    let status = text
+        .parse()
+        .with_context(|| format!("'{text}' is no HTTP status"))?;
+    if !(200..=599).contains(&status) {
+        bail!("{status} is no status of an answer");
+    }
+    Ok(status)
+}
+
+/// The faults that are set.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<Vec<Fault>>);
+
+/// How many faults can wait at once.
+const LIMIT: usize = 1000;
+
+impl Faults {
+    /// Sets one more fault; it waits until those that were set earlier for the same endpoint are used up.
+    pub fn add(&self, spec: &str) -> anyhow::Result<()> {
+        let fault = spec.parse()?;
+        let mut faults = locked(&self.0);
+        if faults.len() >= LIMIT {
+            bail!("there are {LIMIT} faults already");
+        }
+        faults.push(fault);
+        Ok(())
+    }
+
+    /// Nothing goes wrong on purpose any more.
+    pub fn clear(&self) {
+        locked(&self.0).clear();
+    }
+
+    /// The faults that are still to come.
+    pub fn list(&self) -> Vec<Fault> {
+        locked(&self.0).clone()
+    }
+
+    /// Takes the next fault for a request to this path.
+    pub fn take(&self, path: &str) -> Option<Fault> {
+        let names = endpoint_names(path);
+        let mut faults = locked(&self.0);
+        let index = faults
+            .iter()
+            .position(|fault| names.contains(&fault.endpoint.as_str()))?;
+        let fault = faults.get_mut(index)?;
+        let taken = fault.clone();
+        if let Some(times) = &mut fault.times {
+            *times = times.saturating_sub(1);
+        }
+        if fault.times == Some(0) {
+            faults.remove(index);
+        }
+        Some(taken).filter(|fault| fault.times != Some(0))
+    }
+}
+
+/// The names of [`ENDPOINTS`] that a path goes by.
+fn endpoint_names(path: &str) -> Vec<&'static str> {
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    match segments.as_slice() {
+        ["_emulator", ..] | [] | ["devicelogin"] => vec![],
+        ["v1.0", "me"] => vec!["me", "graph", "any"],
+        ["v1.0", .., "manager"] => vec!["manager", "graph", "any"],
+        ["v1.0", "users", ..] => vec!["users", "graph", "any"],
+        ["v1.0", name, ..] if name.starts_with("applications") => {
+            vec!["applications", "graph", "any"]
+        }
+        ["v1.0", ..] => vec!["graph", "any"],
+        [.., ".well-known", "openid-configuration"] => vec!["discovery", "any"],
+        [_, "discovery", "instance"] => vec!["instance", "any"],
+        [_, "discovery", ..] => vec!["keys", "any"],
+        [_, "userrealm", _] => vec!["userrealm", "any"],
+        [_, "oauth2", "v2.0", "devicecode"] => vec!["devicecode", "any"],
+        [_, "oauth2", "v2.0", "token"] => vec!["token", "any"],
+        _ => vec!["any"],
+    }
+}
+
+/// A fault as the emulator's own pages show it.
+#[derive(Serialize)]
+pub struct Shown {
+    /// `<endpoint>:<fault>`
+    pub fault: String,
+    /// How many more times; nothing means always.
+    pub times: Option<u32>,
+}
+
+impl From<Fault> for Shown {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault: fault.spec,
+            times: fault.times,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read() {
+        let fault: Fault = "token:status-429=7*2".parse().unwrap();
+        assert_eq!((fault.endpoint.as_str(), fault.times), ("token", Some(2)));
+        assert_eq!(
+            fault.effect,
+            Effect::Status {
+                status: 429,
+                html: false,
+                retry_after: Some(RetryAfter::Seconds(7))
+            }
+        );
+        let fault: Fault = "users:next-link=https://evil.example/v1.0/users?$skiptoken=x*always"
+            .parse()
+            .unwrap();
+        assert_eq!(fault.times, None);
+        assert_eq!(
+            fault.effect,
+            Effect::Edit(Edit::Text(
+                "@odata.nextLink",
+                "https://evil.example/v1.0/users?$skiptoken=x".to_owned()
+            ))
+        );
+        let fault: Fault = r#"token:body=418 {"a": "b*c"}"#.parse().unwrap();
+        assert_eq!(
+            (fault.effect, fault.times),
+            (Effect::Body(418, r#"{"a": "b*c"}"#.to_owned()), Some(1))
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for text in [
+            "",
+            "token",
+            "nowhere:hang",
+            "token:",
+            "token:status-99",
+            "token:status-429=soon",
+            "token:aadsts=1",
+            "token:redirect",
+            "token:interval=x",
+        ] {
+            assert!(text.parse::<Fault>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_used_up() {
+        let faults = Faults::default();
+        for spec in ["graph:hang*2", "me:cut", "token:empty*0"] {
+            faults.add(spec).unwrap();
+        }
+        let effect = |path: &str| faults.take(path).map(|fault| fault.effect);
+        assert_eq!(effect("/v1.0/me"), Some(Effect::Hang));
+        assert_eq!(effect("/common/oauth2/v2.0/token"), None);
+        assert_eq!(effect("/v1.0/users"), Some(Effect::Hang));
+        assert_eq!(effect("/v1.0/users"), None);
+        assert_eq!(effect("/v1.0/me"), Some(Effect::Cut));
+        assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn every_listed_fault_can_be_set() {
+        for (form, _) in FAULTS {
+            let spec = form
+                .replace("[STATUS ]TEXT", "400 {}")
+                .replace("CODE", "50126")
+                .replace("NNN", "503")
+                .replace("SECONDS", "3");
+            assert!(
+                format!("any:{}", spec.replace("=NAME", "=x").replace("=N", "=9"))
+                    .parse::<Fault>()
+                    .is_ok(),
+                "{form}"
+            );
+        }
+    }
+}

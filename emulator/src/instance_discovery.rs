@@ -1,0 +1,72 @@
+//! `GET /common/discovery/instance`: is this host a sign-in service, and by what other names does it go?
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Extension;
+use axum::http::{Response, StatusCode, Uri};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::errors::EntraError;
+
+/// The real login hosts: preferred network name, preferred cache name, all names.
+const CLOUDS: &[(&str, &str, &[&str])] = &[
+    (
+        "login.microsoftonline.com",
+        "login.windows.net",
+        &[
+            "login.microsoftonline.com",
+            "login.windows.net",
+            "login.microsoft.com",
+            "sts.windows.net",
+        ],
+    ),
+    (
+        "login.partner.microsoftonline.cn",
+        "login.partner.microsoftonline.cn",
+        &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+    ),
+    (
+        "login.microsoftonline.us",
+        "login.microsoftonline.us",
+        &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+    ),
+];
+
+/// The endpoint.
+pub async fn answer(Extension(call): Extension<Arc<Call>>) -> Response<Body> {
+    let Some(endpoint) = call.query.get("authorization_endpoint") else {
+        return EntraError::about(900144, &["authorization_endpoint"]).response(&call);
+    };
+    let own_host = call.base.split_once("://").map_or("", |(_, host)| host);
+    let uri: Uri = endpoint.parse().unwrap_or_default();
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    if host != own_host && !CLOUDS.iter().any(|(_, _, aliases)| aliases.contains(&host)) {
+        let refusal = EntraError {
+            code: 50049,
+            error: "invalid_instance".to_owned(),
+            description: "Unknown or invalid instance.".to_owned(),
+            ..EntraError::new(90002)
+        };
+        return refusal.response(&call);
+    }
+    let tenant = uri
+        .path()
+        .split('/')
+        .find(|segment| !segment.is_empty())
+        .unwrap_or("common");
+    let scheme_and_host = if host == own_host {
+        call.base.clone()
+    } else {
+        format!("https://{host}")
+    };
+    let own = json!({ "preferred_network": own_host, "preferred_cache": own_host, "aliases": [own_host] });
+    let clouds = CLOUDS.iter().map(|(network, cache, aliases)| json!({ "preferred_network": network, "preferred_cache": cache, "aliases": aliases }));
+    let answer = json!({
+        "tenant_discovery_endpoint": format!("{scheme_and_host}/{tenant}/v2.0/.well-known/openid-configuration"),
+        "api-version": "1.1",
+        "metadata": std::iter::once(own).chain(clouds).collect::<Vec<_>>(),
+    });
+    call.json(StatusCode::OK, &answer)
+}

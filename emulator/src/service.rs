@@ -1,0 +1,77 @@
+//! Everything that the endpoints share.
+
+use anyhow::Context;
+
+use crate::Options;
+use crate::clock::Clock;
+use crate::consents::Consents;
+use crate::device_code::DeviceCodes;
+use crate::directory::{Directory, SEED_DATA};
+use crate::faults::Faults;
+use crate::keys::Keys;
+use crate::record::Record;
+use crate::revocations::Revocations;
+use crate::seal::Seal;
+
+/// The state of a running emulator. All of it is bounded.
+#[derive(Debug)]
+pub struct Service {
+    /// Tenants, people, applications.
+    pub directory: Directory,
+    /// Signing keys.
+    pub keys: Keys,
+    /// Seals refresh tokens, page states and page links.
+    pub seal: Seal,
+    /// The time.
+    pub clock: Clock,
+    /// What users have allowed.
+    pub consents: Consents,
+    /// Whose sessions were revoked.
+    pub revocations: Revocations,
+    /// Codes that users may type in.
+    pub device_codes: DeviceCodes,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+    /// The requests so far.
+    pub record: Record,
+    /// Who signs in to every device code.
+    pub auto_sign_in: Option<String>,
+    /// Seconds that devices are told to wait between two polls.
+    pub device_code_interval: u64,
+    /// Seconds that an access token lives.
+    pub token_lifetime: u64,
+    /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
+    pub trust_forwarded_headers: bool,
+}
+
+impl Service {
+    /// Reads the seed data and takes the options in.
+    pub fn new(options: &Options) -> anyhow::Result<Self> {
+        let mut directory = Directory::read(options.seed_data.as_deref().unwrap_or(SEED_DATA))?;
+        directory.generate = options.generate.unwrap_or(directory.generate);
+        if let Some(name) = &options.auto_sign_in {
+            directory.user(name).with_context(|| {
+                format!("the user {name}, who is to sign in, is not in the directory")
+            })?;
+        }
+        let faults = Faults::default();
+        for spec in &options.faults {
+            faults.add(spec)?;
+        }
+        Ok(Self {
+            directory,
+            keys: Keys::embedded()?,
+            seal: Seal::new(Keys::secret())?,
+            clock: Clock::ahead_by(options.clock_offset),
+            consents: Consents::new(),
+            revocations: Revocations::new(),
+            device_codes: DeviceCodes::new(),
+            faults,
+            record: Record::new(options.trace),
+            auto_sign_in: options.auto_sign_in.clone(),
+            device_code_interval: options.device_code_interval.unwrap_or(5),
+            token_lifetime: options.token_lifetime.unwrap_or(3599),
+            trust_forwarded_headers: options.trust_forwarded_headers,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! The client credentials grant: an application acts as itself.
+
+use serde_json::Value;
+
+use super::TokenRequest;
+use super::client_proof::ProofKind;
+use crate::directory::Authority;
+use crate::errors::EntraError;
+use crate::scopes::Scopes;
+
+impl TokenRequest<'_> {
+    /// A token for the application itself.
+    pub fn client_credentials(&self) -> Result<Value, EntraError> {
+        // The user that it would take to know the tenant is not there.
+        let Authority::Tenant(tenant) = self.authority else {
+            return Err(EntraError::new(50059));
+        };
+        if self.proof == ProofKind::None {
+            return Err(EntraError::about(7000216, &["client_credentials"]));
+        }
+        let scope = self.field("scope")?;
+        let scopes = Scopes::parse(scope, &self.call.base)?;
+        if !scopes.is_default() {
+            return Err(EntraError::about(1002012, &[scope]));
+        }
+        self.service.application_answer(
+            self.call,
+            &scopes.resource,
+            tenant.id,
+            self.application,
+            self.proof,
+        )
+    }
+}

@@ -1,0 +1,93 @@
+//! Which client asks, and how it proves that: by nothing, a secret (in the body or as Basic), or an assertion.
+
+use axum::http::header;
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use crate::call::{Call, Form};
+use crate::clock::iso_date;
+use crate::directory::{Application, Authority};
+use crate::errors::EntraError;
+use crate::service::Service;
+
+/// How a client has proved itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofKind {
+    /// Not at all: a public client.
+    None,
+    /// By a secret.
+    Secret,
+}
+
+impl ProofKind {
+    /// The value of the claim `appidacr`.
+    pub fn acr(self) -> &'static str {
+        match self {
+            Self::None => "0",
+            Self::Secret => "1",
+        }
+    }
+}
+
+/// The client of a token request, and how it has proved itself.
+pub fn identify<'a>(
+    service: &'a Service,
+    call: &Call,
+    authority: Authority<'_>,
+    tenant: &str,
+) -> Result<(&'a Application, ProofKind), EntraError> {
+    let basic = basic(call);
+    let client_id = call
+        .form
+        .get("client_id")
+        .or(basic.as_ref().map(|(id, _)| id.as_str()));
+    let client_id = client_id.ok_or_else(|| EntraError::about(900144, &["client_id"]))?;
+    let application = service
+        .directory
+        .application_at(client_id, authority, tenant)?;
+
+    // A Basic header of someone else (of a proxy, say) proves nothing about the client in the body.
+    let basic_secret = basic
+        .as_ref()
+        .filter(|(id, _)| id == client_id)
+        .map(|(_, secret)| secret.as_str());
+    match call.form.get("client_secret").or(basic_secret) {
+        Some(secret) => {
+            check_secret(application, secret, call.now).map(|()| (application, ProofKind::Secret))
+        }
+        None => Ok((application, ProofKind::None)),
+    }
+}
+
+fn check_secret(application: &Application, secret: &str, now: i64) -> Result<(), EntraError> {
+    let id = application.client_id.to_string();
+    if application.secrets.is_empty() && application.public_client {
+        return Err(EntraError::new(700025));
+    }
+    match application
+        .secrets
+        .iter()
+        .find(|known| known.value == secret)
+    {
+        None => Err(EntraError::about(7000215, &[&id])),
+        // Dates of this form sort like text.
+        Some(known) if known.expires < iso_date(now) => Err(EntraError::about(7000222, &[&id])),
+        Some(_) => Ok(()),
+    }
+}
+
+/// User and password of a Basic header; both are form-encoded first (RFC 6749, 2.3.1).
+fn basic(call: &Call) -> Option<(String, String)> {
+    let header = call.header(header::AUTHORIZATION.as_str())?;
+    let (scheme, credentials) = header.split_once(' ')?;
+    let credentials = String::from_utf8(BASE64_STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (user, password) = credentials.split_once(':')?;
+    let decode = |text: &str| {
+        Form::parse(format!("text={text}").as_bytes())
+            .get("text")
+            .unwrap_or_default()
+            .to_owned()
+    };
+    scheme
+        .eq_ignore_ascii_case("basic")
+        .then(|| (decode(user), decode(password)))
+}

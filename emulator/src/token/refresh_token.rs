@@ -1,0 +1,39 @@
+//! The refresh token grant.
+
+use serde_json::Value;
+
+use super::TokenRequest;
+use crate::errors::EntraError;
+use crate::scopes::Scopes;
+use crate::sign_in;
+use crate::tokens::UserGrant;
+
+impl TokenRequest<'_> {
+    /// New tokens for an old refresh token, which stays good.
+    pub fn refresh_token(&self) -> Result<Value, EntraError> {
+        self.require_proof_or_public_client()?;
+        let (service, call) = (self.service, self.call);
+        let token =
+            service.open_refresh_token(call, self.field("refresh_token")?, self.application)?;
+        let user = service
+            .directory
+            .user(&token.user.to_string())
+            .ok_or_else(|| EntraError::about(50034, &["(unknown)"]))?;
+        sign_in::in_person(&user)?;
+
+        // Without a scope the first grant's counts; a new one may hold more than that, if it is consented to.
+        let mut scopes = Scopes::parse(call.form.get("scope").unwrap_or(&token.scope), &call.base)?;
+        if !scopes.has("offline_access") {
+            scopes.reserved.push("offline_access".to_owned()); // a refresh token is always answered with its successor
+        }
+        let grant = UserGrant {
+            user: &user,
+            tenant: token.tenant,
+            application: self.application,
+            scopes,
+            proof: self.proof,
+            nonce: None,
+        };
+        service.user_answer(call, &grant)
+    }
+}
