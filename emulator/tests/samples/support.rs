@@ -1,0 +1,305 @@
+//! What the tests share: a sample's binary, the world that it runs in, and what came of it.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use emulator::{Emulator, Options};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The user of the seeds.
+pub const EMPLOYEE: &str = "contoso_employee@contoso.com";
+pub const EMPLOYEE_PASSWORD: &str = "Worker#1001";
+
+/// The console samples, all of which keep the contract.
+pub const SAMPLES: [&str; 3] = ["device-code", "client-credentials", "username-password"];
+
+/// Longer than anything here takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary of a sample. `cargo test` builds none of a package without integration tests, so they are built here,
+/// once, with the profile of this test.
+pub fn binary(sample: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let workspace = workspace();
+        for sample in SAMPLES {
+            let env = workspace.join(sample).join(".env");
+            assert!(
+                !env.exists(),
+                "the samples would read {}: move it away for the tests",
+                env.display()
+            );
+        }
+        let folder = Path::new(env!("CARGO_BIN_EXE_emulator")).parent().unwrap();
+        let profile = folder.file_name().unwrap().to_str().unwrap();
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--quiet", "--target-dir"])
+            .arg(folder.parent().unwrap());
+        cargo.args([
+            "--profile",
+            if profile == "debug" { "dev" } else { profile },
+        ]);
+        for sample in SAMPLES {
+            cargo.args(["--package", sample]);
+        }
+        assert!(cargo.current_dir(workspace).status().unwrap().success());
+        folder.to_owned()
+    });
+    folder
+        .join(sample)
+        .with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// The folder of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// An emulator at which Contoso Employee signs in to each device code after its first poll, one second after it began.
+pub fn emulator() -> Emulator {
+    Emulator::start(Options {
+        auto_sign_in: Some(EMPLOYEE.into()),
+        device_code_interval: Some(1),
+        ..Options::default()
+    })
+    .unwrap()
+}
+
+/// A sample and the world that it runs in. It may run there more than once.
+pub struct World {
+    sample: &'static str,
+    home: TempDir,
+    env: BTreeMap<String, String>,
+    args: Vec<String>,
+    stdin: Vec<u8>,
+}
+
+impl World {
+    /// An empty world: no settings, an empty home, an empty working directory.
+    pub fn empty(sample: &'static str) -> Self {
+        let home = TempDir::new().unwrap();
+        fs::create_dir(home.path().join("work")).unwrap();
+        Self {
+            sample,
+            home,
+            env: BTreeMap::new(),
+            args: Vec::new(),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// A world with the settings in its environment that the emulator has for the sample.
+    pub fn at(emulator: &Emulator, sample: &'static str) -> Self {
+        Self::registered_as(emulator, sample, sample)
+    }
+
+    /// The same with the settings of another app registration in the seed data.
+    pub fn registered_as(emulator: &Emulator, sample: &'static str, application: &str) -> Self {
+        let mut world = Self::empty(sample);
+        world.env = emulator
+            .settings(application)
+            .unwrap()
+            .into_iter()
+            .collect();
+        world
+    }
+
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.env.remove(name);
+        self
+    }
+
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// A setting of the environment.
+    pub fn setting(&self, name: &str) -> String {
+        self.env[name].clone()
+    }
+
+    /// Writes a file into the working directory.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        fs::write(self.work().join(name), content).unwrap();
+        self
+    }
+
+    /// The working directory.
+    pub fn work(&self) -> PathBuf {
+        self.home.path().join("work")
+    }
+
+    /// The token cache's folder and file.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.home.path().join("cache/entra-samples-rust")
+    }
+
+    pub fn cache_file(&self) -> PathBuf {
+        self.cache_folder().join("token_cache.json")
+    }
+
+    /// The command, for a test that starts it in a way of its own.
+    pub fn command(&self) -> Command {
+        self.command_of(binary(self.sample).as_os_str().to_str().unwrap(), &[])
+    }
+
+    /// Another program (a shell, say) in this world, with the sample's arguments after its own.
+    pub fn command_of(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .args(&self.args)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("XDG_CACHE_HOME", self.home.path().join("cache"))
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
+            .envs(&self.env)
+            .current_dir(self.work())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the sample.
+    pub fn start(&self) -> Running {
+        Running::start(self.command(), &self.stdin)
+    }
+
+    /// Runs the sample to its end.
+    pub fn run(&self) -> Outcome {
+        self.start().wait()
+    }
+}
+
+/// A sample on its way.
+pub struct Running {
+    child: Child,
+    started: Instant,
+    stdout: Option<std::thread::JoinHandle<Vec<u8>>>,
+    stderr: Option<std::thread::JoinHandle<Vec<u8>>>,
+}
+
+impl Running {
+    pub fn start(mut command: Command, stdin: &[u8]) -> Self {
+        let started = Instant::now();
+        let mut child = command.spawn().unwrap();
+        // A sample that does not read closes the pipe, which is fine.
+        if let Some(mut pipe) = child.stdin.take() {
+            let _ = pipe.write_all(stdin);
+        }
+        let stdout = child.stdout.take().map(reader);
+        let stderr = child.stderr.take().map(reader);
+        Self {
+            child,
+            started,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Sends a signal by its number.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn wait(mut self) -> Outcome {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if self.started.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+                panic!("the sample does not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let text = |pipe: Option<std::thread::JoinHandle<Vec<u8>>>| {
+            String::from_utf8(pipe.map(|pipe| pipe.join().unwrap()).unwrap_or_default()).unwrap()
+        };
+        Outcome {
+            status,
+            stdout: text(self.stdout.take()),
+            stderr: text(self.stderr.take()),
+            elapsed: self.started.elapsed(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn reader(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Exit status 0; the JSON on stdout.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        assert_eq!(self.status.code(), Some(0), "{self:#?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// This exit status, an empty stdout, and each of these texts on stderr.
+    #[track_caller]
+    pub fn fails(&self, status: i32, said: &[&str]) -> &Self {
+        assert_eq!(self.status.code(), Some(status), "{self:#?}");
+        assert_eq!(self.stdout, "", "{self:#?}");
+        self.says(said)
+    }
+
+    /// Each of these texts on stderr.
+    #[track_caller]
+    pub fn says(&self, said: &[&str]) -> &Self {
+        for text in said {
+            assert!(
+                self.stderr.contains(text),
+                "\"{text}\" is missing: {self:#?}"
+            );
+        }
+        self
+    }
+}
