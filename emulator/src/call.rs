@@ -33,6 +33,23 @@ pub struct Call {
 }
 
 impl Call {
+    /// A request that nobody sent: what the command line and tests ask for directly.
+    pub fn internal(base: &str, now: i64) -> Self {
+        Self {
+            base: base.to_owned(),
+            method: Method::POST,
+            path: String::new(),
+            query: Form::default(),
+            form: Form::default(),
+            body: Bytes::new(),
+            headers: HeaderMap::new(),
+            request_id: Uuid::new_v4(),
+            correlation_id: Uuid::new_v4(),
+            now,
+            told_interval: None,
+        }
+    }
+
     /// A header's value, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

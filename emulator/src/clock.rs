@@ -52,7 +52,7 @@ pub fn iso_date(seconds: i64) -> String {
 }
 
 /// Days since 1970 as year, month and day. Counts in years that begin in March, so that a leap day is the last one.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468; // since 0000-03-01
     let era = days.div_euclid(146_097); // 400 years
     let day_of_era = days.rem_euclid(146_097);

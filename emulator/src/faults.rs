@@ -64,6 +64,11 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("next-link-loop", "the answer with an @odata.nextLink to itself"),
 ];
 
+/// The AADSTS codes that `aadsts=CODE` understands.
+pub fn aadsts_codes() -> impl Iterator<Item = u32> {
+    errors::codes()
+}
+
 /// One fault, as set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -234,7 +239,7 @@ fn effect(name: &str, argument: Option<&str>) -> anyhow::Result<Effect> {
         },
         "aadsts" => {
             let code = needed()?.parse()?;
-            if !errors::codes().any(|known| known == code) {
+            if !aadsts_codes().any(|known| known == code) {
                 bail!("the emulator does not know AADSTS{code}");
             }
             Effect::Aadsts(code)
@@ -285,6 +290,24 @@ impl Faults {
         }
         faults.push(fault);
         Ok(())
+    }
+
+    /// A fault that was taken, and then could not be used, waits on.
+    pub fn put_back(&self, unused: &Fault) {
+        if unused.times.is_none() {
+            return; // it is always there
+        }
+        let mut faults = locked(&self.0);
+        match faults.iter_mut().find(|fault| fault.spec == unused.spec) {
+            Some(fault) => fault.times = fault.times.map(|times| times.saturating_add(1)),
+            None => faults.insert(
+                0,
+                Fault {
+                    times: Some(1),
+                    ..unused.clone()
+                },
+            ),
+        }
     }
 
     /// Nothing goes wrong on purpose any more.

@@ -27,6 +27,7 @@
 //! `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of AADSTS codes.
 
 mod admin;
+pub mod ca;
 mod call;
 mod clock;
 mod consents;
@@ -54,15 +55,25 @@ mod tokens;
 mod user_realm;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
 use tokio::runtime::Runtime;
 
+use ca::CertificateAuthority;
+use call::Call;
+use clock::Clock;
+use directory::Application;
+use errors::EntraError;
+use scopes::{GRAPH, Scopes};
+use serde_json::Value;
 use service::Service;
+use token::client_proof::ProofKind;
+use tokens::UserGrant;
 
 pub use directory::{Directory, SEED_DATA};
-pub use record::Recorded;
+pub use record::{MASK, Recorded};
 
 /// How an emulator is to be. The default suits a test: a free port on loopback, plain http, nobody signed in.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +96,12 @@ pub struct Options {
     pub token_lifetime: Option<u64>,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed (behind a proxy that sets them).
     pub trust_forwarded_headers: bool,
+    /// Whether TLS is spoken too: one port serves both, and the address begins with `https://localhost`.
+    pub tls: bool,
+    /// The file in which the CA is kept; none means a CA for this one emulator.
+    pub ca_file: Option<PathBuf>,
+    /// Further names in the server's certificate.
+    pub tls_names: Vec<String>,
     /// Whether answers are kept, for a trace.
     pub trace: bool,
 }
@@ -94,6 +111,7 @@ pub struct Options {
 pub struct Emulator {
     service: Arc<Service>,
     url: String,
+    ca_pem: Option<String>,
     runtime: Option<Runtime>,
 }
 
@@ -107,7 +125,23 @@ impl Emulator {
         let listener =
             TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         listener.set_nonblocking(true)?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        let mut url = format!("http://{address}");
+        let mut ca_pem = None;
+        let mut tls = None;
+        if options.tls {
+            let ca = options
+                .ca_file
+                .as_deref()
+                .map_or_else(CertificateAuthority::create, CertificateAuthority::kept_in)?;
+            // The real time: the certificate is for clients, whose clocks are not moved.
+            tls = Some(ca.server(
+                Clock::default().now(),
+                &ca::server_names(address.ip(), &options.tls_names),
+            )?);
+            ca_pem = Some(ca.pem().to_owned());
+            url = format!("https://localhost:{}", address.port());
+        }
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -118,10 +152,11 @@ impl Emulator {
             let _guard = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        runtime.spawn(server::serve(listener, service.clone(), None));
+        runtime.spawn(server::serve(listener, service.clone(), tls));
         Ok(Self {
             service,
             url,
+            ca_pem,
             runtime: Some(runtime),
         })
     }
@@ -129,6 +164,11 @@ impl Emulator {
     /// The address, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The CA certificate that a client has to trust, if TLS is spoken.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// The settings of an application, by its key in the seed data, as environment variables.
@@ -190,7 +230,6 @@ impl Emulator {
             .device_codes
             .typed(user_code, |code| code.clone())
             .with_context(|| format!("there is no code {user_code}"))?;
-        let refused = |error: errors::EntraError| anyhow!("{}", error.headline());
         let authority = self
             .service
             .directory
@@ -238,6 +277,63 @@ impl Emulator {
         Ok(())
     }
 
+    /// An access token for Graph, as if a user had signed in and agreed to everything.
+    pub fn user_token(&self, user: &str, application: &str, scope: &str) -> anyhow::Result<String> {
+        let (service, call) = (&self.service, self.internal_call());
+        let user = service
+            .directory
+            .user(user)
+            .with_context(|| format!("there is no user '{user}'"))?;
+        let tenant = service
+            .directory
+            .tenant_of(&user)
+            .context("the user is of no tenant")?
+            .id;
+        let application = self.application(application)?;
+        let scopes = Scopes::parse(scope, &self.url).map_err(refused)?;
+        service.consents.give(call.now, &user, application, &scopes);
+        let grant = UserGrant {
+            user: &user,
+            tenant,
+            application,
+            scopes,
+            proof: ProofKind::None,
+            nonce: None,
+        };
+        access_token(&service.user_answer(&call, &grant).map_err(refused)?)
+    }
+
+    /// An access token for Graph, as if an application had proved itself by a secret.
+    pub fn application_token(&self, application: &str) -> anyhow::Result<String> {
+        let application = self.application(application)?;
+        let tenant = self
+            .service
+            .directory
+            .tenant(&application.tenant)
+            .context("the application is of no tenant")?
+            .id;
+        let answer = self.service.application_answer(
+            &self.internal_call(),
+            GRAPH,
+            tenant,
+            application,
+            ProofKind::Secret,
+        );
+        access_token(&answer.map_err(refused)?)
+    }
+
+    fn internal_call(&self) -> Call {
+        Call::internal(&self.url, self.service.clock.now())
+    }
+
+    fn application(&self, name: &str) -> anyhow::Result<&Application> {
+        let directory = &self.service.directory;
+        directory
+            .application_by_key(name)
+            .or_else(|| directory.application(name))
+            .with_context(|| format!("there is no application '{name}'"))
+    }
+
     fn owner(&self, name: &str) -> anyhow::Result<uuid::Uuid> {
         let user = self.service.directory.user(name).map(|user| user.id);
         let application = || {
@@ -257,6 +353,18 @@ impl Drop for Emulator {
             runtime.shutdown_background();
         }
     }
+}
+
+fn refused(error: EntraError) -> anyhow::Error {
+    anyhow!("{}", error.headline())
+}
+
+fn access_token(answer: &Value) -> anyhow::Result<String> {
+    Ok(answer
+        .get("access_token")
+        .and_then(Value::as_str)
+        .context("there is no access token in the answer")?
+        .to_owned())
 }
 
 /// A lock's content. A panic elsewhere leaves plain data behind, which is as good as before.

@@ -1,5 +1,8 @@
 //! The command line of the emulator.
 
+mod exec;
+mod trace;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +10,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use emulator::{Emulator, Options};
+use emulator::ca::{self, CertificateAuthority};
+use emulator::{Directory, Emulator, Options, SEED_DATA, faults};
+
+/// The variables by which OpenSSL and Rust, Python's requests, curl, and Node are told of a CA.
+const CA_VARIABLES: &[&str] = &[
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+];
 
 /// A local stand-in for Microsoft Entra ID and Microsoft Graph: a development tool, and no Microsoft product.
 #[derive(Parser)]
@@ -21,6 +33,15 @@ struct Cli {
 enum Command {
     /// Run until Ctrl-C; the first line on stdout is the base URL
     Serve(Serve),
+    Exec(exec::Exec),
+    /// Write the CA certificate and print the variables with which common runtimes trust it
+    Ca(Ca),
+    /// List the endpoints and faults that --fault understands
+    Faults,
+    /// List the users, and their passwords
+    Users,
+    /// Print an access token for Graph
+    Token(Token),
 }
 
 #[derive(clap::Args)]
@@ -31,6 +52,31 @@ struct Serve {
     /// Allow an address that other machines can reach
     #[arg(long)]
     allow_remote: bool,
+    /// Believe X-Forwarded-Proto and X-Forwarded-Host, behind a proxy that sets them
+    #[arg(long)]
+    trust_forwarded_headers: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args)]
+struct Ca {
+    /// Where to write the certificate
+    #[arg(long, value_name = "FILE", default_value = "emulator-ca.crt")]
+    out: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Token {
+    /// The user who signs in; without one the application acts as itself
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The application, by its key in the seed data or its client id
+    #[arg(long, value_name = "APPLICATION")]
+    client: String,
+    /// The delegated permissions
+    #[arg(long, default_value = "User.Read")]
+    scope: String,
     #[command(flatten)]
     common: Common,
 }
@@ -58,6 +104,12 @@ struct Common {
         allow_negative_numbers = true
     )]
     clock_offset: i64,
+    /// Speak TLS too, on the same port, with a certificate of this machine's own CA (see `emulator ca`)
+    #[arg(long)]
+    tls: bool,
+    /// A further name in the server's certificate; can be repeated
+    #[arg(long = "tls-name", value_name = "NAME")]
+    tls_names: Vec<String>,
     /// How long access tokens live
     #[arg(long, value_name = "SECONDS")]
     token_lifetime: Option<u64>,
@@ -84,6 +136,9 @@ impl Common {
             faults,
             clock_offset: self.clock_offset,
             token_lifetime: self.token_lifetime,
+            tls: self.tls,
+            ca_file: self.tls.then(ca::default_path).transpose()?,
+            tls_names: self.tls_names.clone(),
             ..Options::default()
         })
     }
@@ -92,6 +147,11 @@ impl Common {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(command) => serve(&command),
+        Command::Exec(command) => command.run(),
+        Command::Ca(command) => write_ca(&command),
+        Command::Faults => list_faults(),
+        Command::Users => list_users(),
+        Command::Token(command) => print_token(&command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -130,5 +190,63 @@ fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?
         .block_on(tokio::signal::ctrl_c())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_ca(command: &Ca) -> anyhow::Result<ExitCode> {
+    let ca = CertificateAuthority::kept_in(&ca::default_path()?)?;
+    std::fs::write(&command.out, ca.pem())
+        .with_context(|| format!("cannot write {}", command.out.display()))?;
+    let path = std::path::absolute(&command.out)?;
+    let mut out = std::io::stdout().lock();
+    for name in CA_VARIABLES {
+        writeln!(out, "export {name}='{}'", path.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_faults() -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "A fault is <endpoint>:<fault>, once; with *N at the end N times, with *always always.\n\nEndpoints:"
+    )?;
+    for (name, words) in faults::ENDPOINTS {
+        writeln!(out, "  {name:24} {words}")?;
+    }
+    writeln!(out, "\nFaults:")?;
+    for (name, words) in faults::FAULTS {
+        writeln!(out, "  {name:24} {words}")?;
+    }
+    let codes: Vec<String> = faults::aadsts_codes()
+        .map(|code| code.to_string())
+        .collect();
+    writeln!(out, "\nCODE is one of: {}", codes.join(" "))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_users() -> anyhow::Result<ExitCode> {
+    let directory = Directory::read(SEED_DATA)?;
+    let mut out = std::io::stdout().lock();
+    for user in &directory.users {
+        writeln!(
+            out,
+            "{:36}  {:44}  {:20}  {}",
+            user.id.to_string(),
+            user.sign_in_name(),
+            user.password,
+            user.display_name
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_token(command: &Token) -> anyhow::Result<ExitCode> {
+    let emulator = Emulator::start(command.common.options()?)?;
+    let token = match &command.user {
+        Some(user) => emulator.user_token(user, &command.client, &command.scope)?,
+        None => emulator.application_token(&command.client)?,
+    };
+    writeln!(std::io::stdout(), "{token}")?;
     Ok(ExitCode::SUCCESS)
 }

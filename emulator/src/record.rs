@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
-use axum::body::Bytes;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
@@ -39,8 +38,8 @@ const HEADERS: &[&str] = &[
     "origin",
     "user-agent",
 ];
-/// What stands in the place of a secret.
-const MASK: &str = "***";
+/// What stands in the place of a secret in the record.
+pub const MASK: &str = "***";
 
 /// A request and its answer.
 #[derive(Clone, Debug, Serialize)]
@@ -65,7 +64,7 @@ pub struct Recorded {
     pub fault: Option<String>,
     /// The body of the answer, where an exchange is traced.
     #[serde(skip)]
-    pub answer: Option<Bytes>,
+    pub answer: Option<Vec<u8>>,
     /// SHA-256 of each secret's value, to compare with.
     #[serde(skip)]
     secrets: HashMap<String, Vec<u8>>,
@@ -157,7 +156,7 @@ impl Record {
     }
 
     /// Notes down how a request was answered.
-    pub fn answer(&self, number: u64, status: u16, answer: Option<Bytes>) {
+    pub fn answer(&self, number: u64, status: u16, fault_was_used: bool, answer: Option<Vec<u8>>) {
         let mut requests = locked(&self.requests);
         if let Some(request) = requests
             .1
@@ -167,6 +166,7 @@ impl Record {
         {
             request.status = Some(status);
             request.answer = answer;
+            request.fault = request.fault.take().filter(|_| fault_was_used);
         }
     }
 

@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use axum::routing::{any, get, post};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -252,9 +252,18 @@ async fn respond(
     }
 
     let mut traced = None;
+    let mut was_used = true;
     let mut response = match effect.map_or(Outcome::Answer, |effect| spoil::before(effect, &call)) {
         Outcome::Never => std::future::pending().await,
         Outcome::Closed => return Err(Closed),
+        Outcome::Instead(response)
+            if service.record.traces && response.body().size_hint().exact().is_some() =>
+        {
+            let (parts, body) = response.into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            traced = Some(body.to_vec());
+            Response::from_parts(parts, Body::from(body))
+        }
         Outcome::Instead(response) => response,
         Outcome::Answer => {
             let call = Arc::new(call);
@@ -264,20 +273,27 @@ async fn respond(
             let (mut parts, body) = response.into_parts();
             // Every endpoint answers with bytes that are in memory already.
             let mut body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-            if let Some(Effect::Edit(edit)) = effect
-                && let Some(edited) = spoil::edit(edit, &call, &body)
-            {
-                body = edited;
-                parts.headers.remove(header::CONTENT_LENGTH);
+            if let (Some(fault), Some(Effect::Edit(edit))) = (&fault, effect) {
+                // There is nothing to edit in a refusal, such as "pending": the fault waits for the answer that it is for.
+                match spoil::edit(edit, &call, &body).filter(|_| parts.status.is_success()) {
+                    Some(edited) => {
+                        body = edited;
+                        parts.headers.remove(header::CONTENT_LENGTH);
+                    }
+                    None => {
+                        service.faults.put_back(fault);
+                        was_used = false;
+                    }
+                }
             }
-            traced = service.record.traces.then(|| body.clone());
+            traced = service.record.traces.then(|| body.to_vec());
             Response::from_parts(parts, spoil::deliver(effect, body))
         }
     };
     if let Some(number) = number {
         service
             .record
-            .answer(number, response.status().as_u16(), traced);
+            .answer(number, response.status().as_u16(), was_used, traced);
     }
     response
         .headers_mut()

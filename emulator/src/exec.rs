@@ -1,0 +1,262 @@
+//! `emulator exec`: builds a sample, runs it against an emulator of its own, and ends as it ends.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use emulator::{Emulator, Options, settings};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::trace;
+
+/// Who signs in, unless a person does.
+const USER: &str = "contoso_employee@contoso.com";
+/// The terminal sends Ctrl-C to the program as well: so long it may take to end by that.
+const GRACE: Duration = Duration::from_millis(200);
+/// A build that takes longer than this says that it is one.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Run a sample, or any program, against an emulator of its own
+#[derive(clap::Args)]
+#[command(
+    override_usage = "emulator exec [OPTIONS] <SAMPLE> [ARGUMENTS]...\n       emulator exec [OPTIONS] -- <PROGRAM> [ARGUMENTS]..."
+)]
+pub struct Exec {
+    /// Leave the sign-in to you, at the page that the sample names
+    #[arg(long)]
+    browser: bool,
+    /// Print the exchange of requests and answers on stderr afterwards, secrets masked
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    trace: Option<trace::Format>,
+    /// Take the settings of this application of the seed data, not those of the sample's name
+    #[arg(long = "as", value_name = "APPLICATION")]
+    application: Option<String>,
+    #[command(flatten)]
+    common: crate::Common,
+    /// A sample of this workspace, or any other program, and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["SAMPLE", "ARGUMENTS"])]
+    words: Vec<OsString>,
+}
+
+impl Exec {
+    /// Runs it all; the status is the program's.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(self.supervise())
+    }
+
+    async fn supervise(&self) -> anyhow::Result<ExitCode> {
+        // From here on no signal ends this process while a child of it runs.
+        let mut signals = Signals::listen()?;
+        let (first, arguments) = self
+            .words
+            .split_first()
+            .context("name a sample or a program")?;
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("the emulator's source has no parent folder")?;
+        let sample = first
+            .to_str()
+            .filter(|name| workspace.join(name).join("src/main.rs").is_file());
+        let program = match sample {
+            Some(sample) => match build(workspace, sample, &mut signals).await? {
+                Ok(binary) => binary,
+                Err(status) => return Ok(status),
+            },
+            None => PathBuf::from(first),
+        };
+
+        let emulator = Emulator::start(Options {
+            auto_sign_in: (!self.browser).then(|| USER.to_owned()),
+            device_code_interval: Some(1),
+            trace: self.trace.is_some(),
+            ca_file: None, // nobody else has to trust it
+            ..self.common.options()?
+        })?;
+        eprintln!("emulator: a development tool, at {}", emulator.url());
+        let folder = tempfile::Builder::new()
+            .prefix("emulator-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let mut command = Command::new(&program);
+        command.args(arguments).kill_on_drop(true);
+        self.set_environment(&mut command, sample, &emulator, folder.path())?;
+
+        let mut child = command.spawn().with_context(|| {
+            format!(
+                "cannot start {}, which is no sample either",
+                program.display()
+            )
+        })?;
+        let status = signals.wait(&mut child, Target::Process).await?;
+        if let Some(format) = self.trace {
+            eprint!("{}", trace::write(&emulator, format));
+        }
+        Ok(exit_code(status))
+    }
+
+    /// The settings, and an empty token cache of the program's own.
+    fn set_environment(
+        &self,
+        command: &mut Command,
+        sample: Option<&str>,
+        emulator: &Emulator,
+        folder: &Path,
+    ) -> anyhow::Result<()> {
+        for name in settings::NAMES {
+            command.env_remove(name);
+        }
+        let key = self
+            .application
+            .as_deref()
+            .or(sample)
+            .unwrap_or("device-code");
+        command.envs(emulator.settings(key)?);
+        command.env("EMULATOR_URL", emulator.url());
+        if let Some(ca) = emulator.ca_pem() {
+            let path = folder.join("ca.crt");
+            std::fs::write(&path, ca).context("cannot write the CA certificate")?;
+            for name in crate::CA_VARIABLES {
+                command.env(name, &path);
+            }
+        }
+        command
+            .env("XDG_CACHE_HOME", folder.join("cache"))
+            .env("XDG_STATE_HOME", folder.join("state"));
+        if sample.is_some() {
+            command.env("HOME", folder); // any other program may need the real one
+        }
+        Ok(())
+    }
+}
+
+/// Builds a sample beside this program: same profile, same target folder. Either its binary, or the status to end with.
+async fn build(
+    workspace: &Path,
+    sample: &str,
+    signals: &mut Signals,
+) -> anyhow::Result<Result<PathBuf, ExitCode>> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let folder = own.parent().context("this program is in no folder")?;
+    let target = folder
+        .parent()
+        .context("this program is in no target folder")?;
+    let profile = match folder.file_name() {
+        Some(name) if name == "debug" => OsString::from("dev"),
+        Some(name) => name.to_owned(),
+        None => bail!("this program is in no target folder"),
+    };
+
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--package", sample, "--profile"])
+        .arg(profile);
+    cargo
+        .arg("--target-dir")
+        .arg(target)
+        .arg("--manifest-path")
+        .arg(workspace.join("Cargo.toml"));
+    // A group of its own, so that one signal ends the compilers too.
+    cargo
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
+    let mut child = cargo
+        .spawn()
+        .context("cannot start cargo, which builds the sample")?;
+    let status = tokio::select! {
+        status = signals.wait(&mut child, Target::Group) => status?,
+        () = tokio::time::sleep(SILENCE) => {
+            eprintln!("emulator: building {sample} …");
+            signals.wait(&mut child, Target::Group).await?
+        }
+    };
+    if !status.success() {
+        return Ok(Err(exit_code(status)));
+    }
+    Ok(Ok(folder
+        .join(sample)
+        .with_extension(std::env::consts::EXE_EXTENSION)))
+}
+
+/// Who gets a signal that this process got.
+#[derive(Clone, Copy, PartialEq)]
+enum Target {
+    /// The child, which shares the terminal with us.
+    Process,
+    /// The child and its own children, which have a group of their own.
+    Group,
+}
+
+/// The signals that ask for an end.
+struct Signals {
+    interrupt: SignalStream,
+    terminate: SignalStream,
+    hang_up: SignalStream,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.hang_up.recv() => Signal::HUP,
+        }
+    }
+
+    /// Waits for a child, and passes on to it what this process is asked.
+    async fn wait(&mut self, child: &mut Child, target: Target) -> std::io::Result<ExitStatus> {
+        loop {
+            let signal = tokio::select! {
+                status = child.wait() => return status,
+                signal = self.next() => signal,
+            };
+            if target == Target::Process
+                && let Ok(status) = timeout(GRACE, child.wait()).await
+            {
+                return status;
+            }
+            let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) else {
+                continue;
+            };
+            let sent = match target {
+                Target::Process => kill_process(id, signal),
+                Target::Group => kill_process_group(id, signal),
+            };
+            // It may have ended in this very moment.
+            sent.or_else(|error| {
+                if error.kind() == ErrorKind::NotFound || error == rustix::io::Errno::SRCH {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            })?;
+        }
+    }
+}
+
+/// The program's status; like a shell's if a signal ended it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
