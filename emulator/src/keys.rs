@@ -167,6 +167,19 @@ impl<'a> Jwt<'a> {
             signature: BASE64URL.decode(signature).ok()?,
         })
     }
+
+    /// A claim that is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)?.as_str()
+    }
+
+    /// A claim that is a time; some libraries write these as fractions.
+    pub fn time(&self, name: &str) -> Option<i64> {
+        let value = self.claims.get(name)?;
+        value
+            .as_i64()
+            .or_else(|| value.as_f64().map(|seconds| seconds as i64))
+    }
 }
 
 /// The first block with this label in a PEM text, as DER.

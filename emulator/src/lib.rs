@@ -66,14 +66,20 @@ use call::Call;
 use clock::Clock;
 use directory::Application;
 use errors::EntraError;
+use keys::Key;
 use scopes::{GRAPH, Scopes};
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::Service;
 use token::client_proof::ProofKind;
 use tokens::UserGrant;
 
 pub use directory::{Directory, SEED_DATA};
 pub use record::{MASK, Recorded};
+
+/// The private key and certificate of the application `client-credentials`, as PEM.
+pub const CLIENT_CERTIFICATE: &str = include_str!("../keys/client.pem");
+/// The private key and certificate of the outside issuer that the application `client-credentials` trusts, as PEM.
+pub const FEDERATED_ISSUER: &str = include_str!("../keys/federated-issuer.pem");
 
 /// How an emulator is to be. The default suits a test: a free port on loopback, plain http, nobody signed in.
 #[derive(Clone, Debug, Default)]
@@ -320,6 +326,19 @@ impl Emulator {
             ProofKind::Secret,
         );
         access_token(&answer.map_err(refused)?)
+    }
+
+    /// A token of the outside issuer that the first federated credential of an application trusts: what a platform
+    /// would put into the file that AZURE_FEDERATED_TOKEN_FILE names.
+    pub fn federated_token(&self, application: &str) -> anyhow::Result<String> {
+        let credential = self
+            .application(application)?
+            .federated_credentials
+            .first()
+            .context("the application has no federated credential")?;
+        let now = self.service.clock.now();
+        let claims = json!({ "iss": credential.issuer, "sub": credential.subject, "aud": credential.audience, "iat": now, "nbf": now, "exp": now + 3600 });
+        Key::from_pem(FEDERATED_ISSUER)?.sign(json!({ "typ": "JWT", "alg": "RS256" }), &claims)
     }
 
     fn internal_call(&self) -> Call {

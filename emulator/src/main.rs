@@ -74,6 +74,9 @@ struct Token {
     /// The application, by its key in the seed data or its client id
     #[arg(long, value_name = "APPLICATION")]
     client: String,
+    /// Print a token of the outside issuer that the application trusts, for AZURE_FEDERATED_TOKEN_FILE
+    #[arg(long, conflicts_with = "user")]
+    federated: bool,
     /// The delegated permissions
     #[arg(long, default_value = "User.Read")]
     scope: String,
@@ -245,6 +248,7 @@ fn print_token(command: &Token) -> anyhow::Result<ExitCode> {
     let emulator = Emulator::start(command.common.options()?)?;
     let token = match &command.user {
         Some(user) => emulator.user_token(user, &command.client, &command.scope)?,
+        None if command.federated => emulator.federated_token(&command.client)?,
         None => emulator.application_token(&command.client)?,
     };
     writeln!(std::io::stdout(), "{token}")?;

@@ -1,5 +1,7 @@
 //! Everything that the endpoints share.
 
+use std::sync::Mutex;
+
 use anyhow::Context;
 
 use crate::Options;
@@ -7,11 +9,15 @@ use crate::clock::Clock;
 use crate::consents::Consents;
 use crate::device_code::DeviceCodes;
 use crate::directory::{Directory, SEED_DATA};
+use crate::expiring::Expiring;
 use crate::faults::Faults;
 use crate::keys::Keys;
 use crate::record::Record;
 use crate::revocations::Revocations;
 use crate::seal::Seal;
+
+/// How many assertions are remembered, so that none is taken twice.
+const ASSERTIONS: usize = 10_000;
 
 /// The state of a running emulator. All of it is bounded.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub struct Service {
     pub revocations: Revocations,
     /// Codes that users may type in.
     pub device_codes: DeviceCodes,
+    /// The ids of the client assertions that were used.
+    pub assertions: Mutex<Expiring<()>>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// The requests so far.
@@ -66,6 +74,7 @@ impl Service {
             consents: Consents::new(),
             revocations: Revocations::new(),
             device_codes: DeviceCodes::new(),
+            assertions: Mutex::new(Expiring::new(ASSERTIONS)),
             faults,
             record: Record::new(options.trace),
             auto_sign_in: options.auto_sign_in.clone(),

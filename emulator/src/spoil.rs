@@ -81,7 +81,14 @@ pub fn before(effect: &Effect, call: &Call) -> Outcome {
             }
             response
         }
-        Effect::Aadsts(code) => EntraError::new(*code).response(call),
+        Effect::Aadsts(code) => {
+            let mut error = EntraError::new(*code);
+            // An application that asks in a loop is throttled; a user's sign-in is refused.
+            if *code == 50196 && call.form.get("grant_type") == Some("client_credentials") {
+                error.status = StatusCode::TOO_MANY_REQUESTS;
+            }
+            error.response(call)
+        }
         Effect::Crlf => {
             let description = "Line one\r\nLine two \u{1b}[31mred\u{1b}[0m \u{7}bell \u{202e}txet sdrawkcab\u{202c} \u{2028}end".to_owned();
             if is_graph(call) {

@@ -3,6 +3,7 @@
 use axum::http::header;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
+use super::assertion;
 use crate::call::{Call, Form};
 use crate::clock::iso_date;
 use crate::directory::{Application, Authority};
@@ -16,6 +17,8 @@ pub enum ProofKind {
     None,
     /// By a secret.
     Secret,
+    /// By a signed assertion.
+    Assertion,
 }
 
 impl ProofKind {
@@ -24,6 +27,7 @@ impl ProofKind {
         match self {
             Self::None => "0",
             Self::Secret => "1",
+            Self::Assertion => "2",
         }
     }
 }
@@ -36,15 +40,28 @@ pub fn identify<'a>(
     tenant: &str,
 ) -> Result<(&'a Application, ProofKind), EntraError> {
     let basic = basic(call);
+    // An assertion names its client too.
+    let asserted = assertion::client_id(call);
     let client_id = call
         .form
         .get("client_id")
-        .or(basic.as_ref().map(|(id, _)| id.as_str()));
+        .or(basic.as_ref().map(|(id, _)| id.as_str()))
+        .or(asserted.as_deref());
     let client_id = client_id.ok_or_else(|| EntraError::about(900144, &["client_id"]))?;
     let application = service
         .directory
         .application_at(client_id, authority, tenant)?;
 
+    if let Some(assertion) = call.form.get("client_assertion") {
+        if application.certificates.is_empty()
+            && application.federated_credentials.is_empty()
+            && application.public_client
+        {
+            return Err(EntraError::new(700025));
+        }
+        assertion::check(service, call, assertion, application, authority, tenant)?;
+        return Ok((application, ProofKind::Assertion));
+    }
     // A Basic header of someone else (of a proxy, say) proves nothing about the client in the body.
     let basic_secret = basic
         .as_ref()

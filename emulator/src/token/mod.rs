@@ -1,5 +1,6 @@
 //! `POST /<tenant>/oauth2/v2.0/token`: one file per grant.
 
+mod assertion;
 mod client_credentials;
 pub mod client_proof;
 mod device_code;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::TokenRequest;
-use crate::directory::{Authority, Tenant};
+use crate::directory::{Authority, Tenant, domain_of};
 use crate::errors::EntraError;
 use crate::scopes::Scopes;
 use crate::sign_in;
@@ -23,6 +23,9 @@ impl TokenRequest<'_> {
         let (name, password) = (self.field("username")?, self.field("password")?);
         let scopes = Scopes::parse(self.field("scope")?, &call.base)?;
         let user = service.directory.account(self.authority, name)?;
+        if user.sign_in_name.is_some() {
+            return Err(EntraError::about(50034, &[domain_of(&user.upn)])); // a guest's password is known at home only
+        }
         sign_in::with_password_alone(&user, password)?;
         let tenant = service
             .directory
