@@ -86,6 +86,7 @@ impl CertificateAuthority {
         params
             .distinguished_name
             .push(DnType::CommonName, "Emulator (development tool)");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let date = |days: i64| {
@@ -114,10 +115,9 @@ impl CertificateAuthority {
 /// What stands in the CA's certificate.
 fn params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(
-        DnType::CommonName,
-        "Emulator CA (development tool, this machine only)",
-    );
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Emulator CA (development tool)");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

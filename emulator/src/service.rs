@@ -36,8 +36,8 @@ pub struct Service {
     pub revocations: Revocations,
     /// Codes that users may type in.
     pub device_codes: DeviceCodes,
-    /// The ids of the client assertions that were used.
-    pub assertions: Mutex<Expiring<()>>,
+    /// The ids of the client assertions that were used, with their signatures.
+    pub assertions: Mutex<Expiring<Vec<u8>>>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// The requests so far.

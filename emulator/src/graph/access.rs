@@ -122,3 +122,87 @@ pub fn claims_challenge(call: &Call, not_before: i64) -> GraphError {
         .map(|challenge| format!(r#"{challenge}, error="insufficient_claims", claims="{claims}""#));
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Emulator, Options};
+    use axum::http::StatusCode;
+
+    const USER: &str = "contoso_employee@contoso.com";
+
+    /// What Graph says to a token, so many seconds from now.
+    fn ask(emulator: &Emulator, token: &str, later: i64) -> Result<Caller, GraphError> {
+        let mut call = Call::internal(emulator.url(), emulator.service.clock.now() + later);
+        call.headers
+            .insert("authorization", format!("Bearer {token}").parse().unwrap());
+        Caller::authenticate(&emulator.service, &call)
+    }
+
+    #[test]
+    fn a_token_counts_for_what_it_was_granted() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let token = emulator
+            .user_token(USER, "device-code", "User.Read")
+            .unwrap();
+        let caller = ask(&emulator, &token, 0).unwrap();
+        assert!(caller.need(&["User.Read"], &[]).is_ok());
+        assert_eq!(
+            caller
+                .need(&["User.ReadBasic.All"], &["User.Read"])
+                .unwrap_err()
+                .status,
+            StatusCode::FORBIDDEN
+        );
+        assert!(ask(&emulator, &token, 3600).is_err_and(|error| error.message.contains("expired")));
+
+        let token = emulator
+            .user_token(USER, "device-code", "https://vault.azure.net/.default")
+            .unwrap();
+        assert!(ask(&emulator, &token, 0).is_err_and(|error| error.message.contains("audience")));
+
+        let token = emulator.application_token("client-credentials").unwrap();
+        let caller = ask(&emulator, &token, 0).unwrap();
+        assert!(
+            caller.user.is_none()
+                && caller.may(&[], &["Application.Read.All"])
+                && !caller.may(&["Application.Read.All"], &[])
+        );
+    }
+
+    #[test]
+    fn a_revoked_users_token_is_challenged_until_a_newer_one_comes() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let token = emulator
+            .user_token(USER, "device-code", "User.Read")
+            .unwrap();
+        emulator.challenge(USER).unwrap();
+        let challenge = ask(&emulator, &token, 0)
+            .err()
+            .and_then(|error| error.challenge)
+            .unwrap();
+        assert!(challenge.contains(r#"error="insufficient_claims", claims=""#));
+        // A token of the same second is no better; one of the next second is.
+        assert!(
+            ask(
+                &emulator,
+                &emulator
+                    .user_token(USER, "device-code", "User.Read")
+                    .unwrap(),
+                0
+            )
+            .is_err()
+        );
+        emulator.advance_clock(1);
+        assert!(
+            ask(
+                &emulator,
+                &emulator
+                    .user_token(USER, "device-code", "User.Read")
+                    .unwrap(),
+                0
+            )
+            .is_ok()
+        );
+    }
+}

@@ -77,16 +77,33 @@ pub fn check(
     }
     check_times(&token, call.now)?;
     // Only an assertion that is good in every other way is used up.
-    if let Some(id) = token.text("jti") {
-        let expires = token.time("exp").unwrap_or(call.now).saturating_add(SKEW);
-        if !locked(&service.assertions).insert(call.now, expires, format!("{client_id} {id}"), ()) {
-            return Err(EntraError::about(
-                50012,
-                &["the client assertion was used before (its jti is known)."],
-            ));
-        }
+    if is_replayed(service, call, &token, &client_id) {
+        return Err(EntraError::about(
+            50012,
+            &["the client assertion was used before (its jti is known)."],
+        ));
     }
     Ok(())
+}
+
+/// Whether an id was used for another assertion, or the assertion for the very same request. Client libraries keep an
+/// assertion for some minutes and send it with several requests (one per scope, say), which is no replay.
+fn is_replayed(service: &Service, call: &Call, token: &Jwt<'_>, client_id: &str) -> bool {
+    let Some(id) = token.text("jti") else {
+        return false;
+    };
+    let expires = token.time("exp").unwrap_or(call.now).saturating_add(SKEW);
+    let mut assertions = locked(&service.assertions);
+    let key = format!("{client_id} {id}");
+    if !assertions.insert(call.now, expires, key.clone(), token.signature.clone())
+        && assertions
+            .get(&key)
+            .is_some_and(|known| *known != token.signature)
+    {
+        return true;
+    }
+    let request = BASE64URL.encode(digest(&SHA256, &call.body));
+    !assertions.insert(call.now, expires, format!("{key} {request}"), Vec::new())
 }
 
 /// A token of an outside issuer: issuer, subject and audience have to match a federated credential exactly. It may be
