@@ -389,25 +389,31 @@ pub fn for_graph(status: StatusCode, path: &str) -> String {
     }
 }
 
+/// What to do about an answer that is neither Entra's nor Graph's, by its status.
+pub const STATUSES: &[(&str, &str)] = &[REDIRECTED, PROXY_LOGIN, OUTAGE, NOT_MICROSOFT];
+
+const REDIRECTED: (&str, &str) = (
+    "redirected",
+    "Something redirects the request, and redirects are not followed: check the host, and whether a proxy or captive portal asks for a login first.",
+);
+const PROXY_LOGIN: (&str, &str) = (
+    "proxy-login",
+    "The proxy asks for a login: put user name and password into HTTPS_PROXY.",
+);
+const OUTAGE: (&str, &str) = ("outage", "The service is busy or down: try again later.");
+const NOT_MICROSOFT: (&str, &str) = (
+    "not-microsoft",
+    "This is no answer of Microsoft: check the host, and whether a proxy stands in between.",
+);
+
 /// The advice for an answer that is neither Entra's nor Graph's.
 pub fn for_status(status: StatusCode) -> String {
-    let (anchor, advice) = if status.is_redirection() {
-        (
-            "redirected",
-            "Something redirects the request, and redirects are not followed: check the host, and whether a proxy or captive portal asks for a login first.",
-        )
-    } else if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-        (
-            "proxy-login",
-            "The proxy asks for a login: put user name and password into HTTPS_PROXY.",
-        )
-    } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        ("outage", "The service is busy or down: try again later.")
-    } else {
-        (
-            "not-microsoft",
-            "This is no answer of Microsoft: check the host, and whether a proxy stands in between.",
-        )
+    let (anchor, advice) = match status {
+        status if status.is_redirection() => REDIRECTED,
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => PROXY_LOGIN,
+        StatusCode::TOO_MANY_REQUESTS => OUTAGE,
+        status if status.is_server_error() => OUTAGE,
+        _ => NOT_MICROSOFT,
     };
     pointing_to(anchor, advice)
 }
@@ -426,6 +432,7 @@ mod tests {
         let mut errors: Vec<_> = ENTRA.iter().flat_map(|topic| topic.errors).collect();
         let mut anchors: Vec<_> = ENTRA.iter().map(|topic| topic.anchor).collect();
         anchors.extend(GRAPH.iter().map(|(_, anchor, _)| anchor));
+        anchors.extend(STATUSES.iter().map(|(anchor, _)| anchor));
         let before = (codes.len(), errors.len(), anchors.len());
         codes.sort();
         codes.dedup();
