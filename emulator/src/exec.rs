@@ -78,7 +78,6 @@ impl Exec {
             auto_sign_in: (!self.browser).then(|| USER.to_owned()),
             device_code_interval: Some(1),
             trace: self.trace.is_some(),
-            ca_file: None, // nobody else has to trust it
             ..self.common.options()?
         })?;
         eprintln!("emulator: a development tool, at {}", emulator.url());

@@ -22,7 +22,7 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("userrealm", "who signs a user in"),
     ("devicecode", "the start of a device sign-in"),
     ("token", "every grant"),
-    ("graph", "all of Graph"),
+    ("graph", "all of Graph, userinfo included"),
     ("me", "/v1.0/me"),
     ("manager", "/v1.0/me/manager and /v1.0/users/{id}/manager"),
     ("users", "/v1.0/users and /v1.0/users/{id}"),
@@ -353,7 +353,7 @@ fn endpoint_names(path: &str) -> Vec<&'static str> {
         ["v1.0", name, ..] if name.starts_with("applications") => {
             vec!["applications", "graph", "any"]
         }
-        ["v1.0", ..] => vec!["graph", "any"],
+        ["v1.0", ..] | ["oidc", "userinfo"] => vec!["graph", "any"],
         [.., ".well-known", "openid-configuration"] => vec!["discovery", "any"],
         [_, "discovery", "instance"] => vec!["instance", "any"],
         [_, "discovery", ..] => vec!["keys", "any"],

@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages` (code, account, password, consent) |
 //! | `device_code` (a flow begins) | `graph::access` (who may) | `pages::home` |
-//! | `token` (one file per grant) | `graph::users`, `graph::applications` | `admin` (faults, record) |
+//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo` | `admin` (faults, record) |
 //!
 //! What they share is in `service`: the `directory` (seed data), `keys` and `tokens`, `scopes`, `consents`,
 //! `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of AADSTS codes.

@@ -3,7 +3,7 @@
 mod exec;
 mod trace;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -140,7 +140,6 @@ impl Common {
             clock_offset: self.clock_offset,
             token_lifetime: self.token_lifetime,
             tls: self.tls,
-            ca_file: self.tls.then(ca::default_path).transpose()?,
             tls_names: self.tls_names.clone(),
             ..Options::default()
         })
@@ -157,6 +156,13 @@ fn main() -> ExitCode {
         Command::Token(command) => print_token(&command),
     };
     result.unwrap_or_else(|error| {
+        // Whoever reads only the first lines of a list has seen enough.
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+        {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
@@ -171,9 +177,22 @@ fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
     }
     let emulator = Emulator::start(Options {
         listen: Some(command.listen),
+        ca_file: command.common.tls.then(ca::default_path).transpose()?,
+        trust_forwarded_headers: command.trust_forwarded_headers,
         ..command.common.options()?
     })?;
+    // Whoever reads only the first line, which is the address, does not stop the server by that.
+    let _ = greet(&emulator);
 
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(tokio::signal::ctrl_c())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The address on a line of its own, then what to know and what to paste.
+fn greet(emulator: &Emulator) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", emulator.url())?;
     writeln!(
@@ -186,14 +205,7 @@ fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
             writeln!(out, "{name}='{value}'")?;
         }
     }
-    out.flush()?;
-    drop(out);
-
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(tokio::signal::ctrl_c())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(out.flush()?)
 }
 
 fn write_ca(command: &Ca) -> anyhow::Result<ExitCode> {

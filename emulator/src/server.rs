@@ -62,6 +62,10 @@ fn routes(service: Arc<Service>) -> Router {
             get(instance_discovery::answer),
         )
         .route("/v1.0/{*path}", any(graph::answer))
+        .route(
+            "/oidc/userinfo",
+            get(graph::userinfo::answer).post(graph::userinfo::answer),
+        )
         .route("/", get(pages::home::show))
         .route(
             "/devicelogin",

@@ -173,7 +173,7 @@ pub fn deliver(effect: Option<&Effect>, body: Bytes) -> Body {
 }
 
 fn is_graph(call: &Call) -> bool {
-    call.path.starts_with("/v1.0/")
+    call.path.starts_with("/v1.0/") || call.path == "/oidc/userinfo"
 }
 
 fn refusal(

@@ -323,7 +323,7 @@ fn id_claims(call: &Call, grant: &UserGrant<'_>) -> Value {
 }
 
 /// The `sub` that a user has for one audience, and for no other.
-fn pairwise(audience: &str, user: Uuid) -> String {
+pub fn pairwise(audience: &str, user: Uuid) -> String {
     BASE64URL.encode(digest(&SHA256, format!("{audience} {user}").as_bytes()))
 }
 

@@ -18,6 +18,8 @@ pub struct Caller {
     pub user: Option<Uuid>,
     /// The tenant.
     pub tenant: Uuid,
+    /// Client id of the application.
+    pub application: Uuid,
     /// Delegated permissions (`scp`) of a user's token, application permissions (`roles`) of an application's.
     permissions: Vec<String>,
 }
@@ -58,10 +60,10 @@ impl Caller {
             ));
         }
         let tenant = id("tid").ok_or_else(|| refuse("Access token validation failure."))?;
+        let application = id("appid").ok_or_else(|| refuse("Access token validation failure."))?;
         let application_itself = text("idtyp") == Some("app");
         let user = id("oid").filter(|_| !application_itself);
-        let owners = [user, id("appid")];
-        let not_before = owners
+        let not_before = [user, Some(application)]
             .into_iter()
             .flatten()
             .map(|id| service.revocations.not_before(id))
@@ -85,6 +87,7 @@ impl Caller {
         Ok(Self {
             user,
             tenant,
+            application,
             permissions,
         })
     }

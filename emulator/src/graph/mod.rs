@@ -2,6 +2,8 @@
 
 mod access;
 mod applications;
+mod batch;
+pub mod userinfo;
 mod users;
 
 use std::sync::Arc;
@@ -80,9 +82,9 @@ impl GraphError {
         )
     }
 
-    /// The answer.
-    pub fn response(&self, call: &Call) -> Response<Body> {
-        let body = json!({ "error": {
+    /// The JSON body.
+    fn body(&self, call: &Call) -> Value {
+        json!({ "error": {
             "code": self.code,
             "message": self.message,
             "innerError": {
@@ -90,8 +92,12 @@ impl GraphError {
                 "request-id": call.request_id,
                 "client-request-id": call.correlation_id,
             },
-        } });
-        let mut response = respond(call, self.status, "application/json", &body);
+        } })
+    }
+
+    /// The answer.
+    pub fn response(&self, call: &Call) -> Response<Body> {
+        let mut response = respond(call, self.status, "application/json", &self.body(call));
         if let Some(challenge) = &self.challenge {
             response
                 .headers_mut()
@@ -115,6 +121,9 @@ pub async fn answer(
 
 fn dispatch(service: &Service, call: &Call) -> Result<Value, GraphError> {
     let caller = Caller::authenticate(service, call)?;
+    if call.method == Method::POST && call.path == "/v1.0/$batch" {
+        return batch::answer(service, call);
+    }
     if call.method != Method::GET {
         let message = "Specified HTTP method is not allowed for the request target.";
         return Err(GraphError::new(
