@@ -64,7 +64,6 @@ use tokio::runtime::Runtime;
 use ca::CertificateAuthority;
 use call::Call;
 use clock::Clock;
-use directory::Application;
 use errors::EntraError;
 use keys::Key;
 use scopes::{GRAPH, Scopes};
@@ -73,7 +72,10 @@ use service::Service;
 use token::client_proof::ProofKind;
 use tokens::UserGrant;
 
-pub use directory::{Directory, SEED_DATA};
+pub use directory::{
+    Application, Audience, Condition, Directory, FederatedCredential, SEED_DATA, Secret, Tenant,
+    User,
+};
 pub use record::{MASK, Recorded};
 
 /// The private key and certificate of the application `client-credentials`, as PEM.

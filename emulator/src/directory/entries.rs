@@ -1,0 +1,205 @@
+//! The entries of the directory, as the seed data writes them.
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::keys::pem;
+
+/// An organization, or the one tenant that stands for all personal accounts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// The tenant id.
+    pub id: Uuid,
+    /// The name that pages show.
+    pub name: String,
+    /// Verified domains; a user belongs to the tenant that has the domain of the user's name.
+    pub domains: Vec<String>,
+    /// Whether its accounts are personal ones.
+    #[serde(default)]
+    pub personal: bool,
+}
+
+/// A person in one tenant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The object id.
+    pub id: Uuid,
+    /// The user principal name.
+    pub upn: String,
+    /// What is typed on the sign-in page, if it is not the user principal name (guests).
+    pub sign_in_name: Option<String>,
+    /// The password, in clear.
+    pub password: String,
+    /// The name that people see.
+    pub display_name: String,
+    /// First name.
+    pub given_name: Option<String>,
+    /// Last name.
+    pub surname: Option<String>,
+    /// Job title.
+    pub job_title: Option<String>,
+    /// Mail address.
+    pub mail: Option<String>,
+    /// Mobile phone number.
+    pub mobile_phone: Option<String>,
+    /// Business phone numbers.
+    #[serde(default)]
+    pub business_phones: Vec<String>,
+    /// Office.
+    pub office_location: Option<String>,
+    /// Language tag.
+    pub preferred_language: Option<String>,
+    /// User principal name of the manager.
+    pub manager: Option<String>,
+    /// `Member` or `Guest`.
+    #[serde(default = "member")]
+    pub user_type: String,
+    /// What stands in the way of a sign-in.
+    #[serde(default)]
+    pub condition: Condition,
+}
+
+impl User {
+    /// The name that this person types on the sign-in page.
+    pub fn sign_in_name(&self) -> &str {
+        self.sign_in_name.as_deref().unwrap_or(&self.upn)
+    }
+}
+
+/// What stands in the way of a user's sign-in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    Fine,
+    /// An administrator has disabled the account.
+    Disabled,
+    /// Too many wrong passwords.
+    Locked,
+    /// The password has to be changed first.
+    PasswordExpired,
+    /// The account has no password in the cloud.
+    NoPassword,
+    /// A second factor is asked for.
+    MfaRequired,
+    /// Another identity provider signs the user in.
+    Federated,
+}
+
+/// An application registration, and what an admin has granted it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    /// The name by which the command line and tests know it.
+    pub key: String,
+    /// A domain of the tenant that it is registered in.
+    pub tenant: String,
+    /// The object id, which is not the client id.
+    pub object_id: Uuid,
+    /// The application (client) id.
+    pub client_id: Uuid,
+    /// The name that people see.
+    pub display_name: String,
+    /// When it was registered, as Graph writes it.
+    pub created: String,
+    /// Whose accounts it serves.
+    pub audience: Audience,
+    /// "Allow public client flows".
+    #[serde(default)]
+    pub public_client: bool,
+    /// Whether an admin has switched it off.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Delegated Graph permissions that it is configured with.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// Delegated Graph permissions that an admin has granted for every user.
+    #[serde(default)]
+    pub consented: Vec<String>,
+    /// Application permissions of Graph that an admin has granted.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Reply URLs of the platform Web.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// Client secrets.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Certificates, as PEM.
+    #[serde(default, deserialize_with = "certificates")]
+    pub certificates: Vec<Vec<u8>>,
+    /// Outside issuers whose tokens stand for this application.
+    #[serde(default)]
+    pub federated_credentials: Vec<FederatedCredential>,
+}
+
+/// "Supported account types" of a registration.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum Audience {
+    /// This tenant only.
+    #[serde(rename = "AzureADMyOrg")]
+    MyOrg,
+    /// Any organization.
+    #[serde(rename = "AzureADMultipleOrgs")]
+    MultipleOrgs,
+    /// Any organization and personal accounts.
+    #[serde(rename = "AzureADandPersonalMicrosoftAccount")]
+    OrgsAndPersonal,
+    /// Personal accounts only.
+    #[serde(rename = "PersonalMicrosoftAccount")]
+    Personal,
+}
+
+/// A client secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// The Secret ID, which people mistake for the secret.
+    pub key_id: Uuid,
+    /// The secret itself.
+    pub value: String,
+    /// When it ends, as Graph writes it.
+    pub expires: String,
+}
+
+/// An outside issuer that may speak for an application.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederatedCredential {
+    /// The name in the portal.
+    pub name: String,
+    /// The exact `iss`.
+    pub issuer: String,
+    /// The exact `sub`.
+    pub subject: String,
+    /// The exact `aud`.
+    pub audience: String,
+    /// The issuer's certificate (the cloud service would fetch the issuer's keys instead).
+    #[serde(deserialize_with = "certificate")]
+    pub certificate: Vec<u8>,
+}
+
+/// What a user is unless the seed data says otherwise.
+pub fn member() -> String {
+    "Member".to_owned()
+}
+
+fn certificate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    pem("CERTIFICATE", &text)
+        .ok_or_else(|| serde::de::Error::custom("this is no certificate in PEM"))
+}
+
+fn certificates<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Vec<u8>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let read = |text: &String| {
+        pem("CERTIFICATE", text)
+            .ok_or_else(|| serde::de::Error::custom("this is no certificate in PEM"))
+    };
+    texts.iter().map(read).collect()
+}
