@@ -1,13 +1,14 @@
 //! `emulator exec`: builds a sample, runs it against an emulator of its own, and ends as it ends.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use emulator::{Emulator, Options, settings};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
@@ -80,7 +81,10 @@ impl Exec {
             trace: self.trace.is_some(),
             ..self.common.options()?
         })?;
-        eprintln!("emulator: a development tool, at {}", emulator.url());
+        say(&format!(
+            "emulator: a development tool, at {}\n",
+            emulator.url()
+        ));
         let folder = tempfile::Builder::new()
             .prefix("emulator-")
             .tempdir()
@@ -89,15 +93,17 @@ impl Exec {
         command.args(arguments).kill_on_drop(true);
         self.set_environment(&mut command, sample, &emulator, folder.path())?;
 
-        let mut child = command.spawn().with_context(|| {
-            format!(
-                "cannot start {}, which is no sample either",
-                program.display()
-            )
-        })?;
+        let hint = if sample.is_none() {
+            ", which is no sample either"
+        } else {
+            ""
+        };
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}{hint}", program.display()))?;
         let status = signals.wait(&mut child, Target::Process).await?;
         if let Some(format) = self.trace {
-            eprint!("{}", trace::write(&emulator, format));
+            say(&trace::write(&emulator, format));
         }
         Ok(exit_code(status))
     }
@@ -174,7 +180,7 @@ async fn build(
     let status = tokio::select! {
         status = signals.wait(&mut child, Target::Group) => status?,
         () = tokio::time::sleep(SILENCE) => {
-            eprintln!("emulator: building {sample} …");
+            say(&format!("emulator: building {sample} …\n"));
             signals.wait(&mut child, Target::Group).await?
         }
     };
@@ -184,6 +190,11 @@ async fn build(
     Ok(Ok(folder
         .join(sample)
         .with_extension(std::env::consts::EXE_EXTENSION)))
+}
+
+/// Writes to stderr; stdout is the program's alone. If nobody listens, the program runs all the same.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Who gets a signal that this process got.
@@ -238,14 +249,10 @@ impl Signals {
                 Target::Process => kill_process(id, signal),
                 Target::Group => kill_process_group(id, signal),
             };
-            // It may have ended in this very moment.
-            sent.or_else(|error| {
-                if error.kind() == ErrorKind::NotFound || error == rustix::io::Errno::SRCH {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            })?;
+            match sent {
+                Ok(()) | Err(Errno::SRCH) => {} // it may have ended in this very moment
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }

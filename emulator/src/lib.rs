@@ -59,7 +59,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 use ca::CertificateAuthority;
 use call::Call;
@@ -67,7 +69,6 @@ use clock::Clock;
 use errors::EntraError;
 use keys::Key;
 use scopes::{GRAPH, Scopes};
-use serde_json::{Value, json};
 use service::Service;
 use token::client_proof::ProofKind;
 use tokens::UserGrant;
@@ -355,7 +356,7 @@ impl Emulator {
             .with_context(|| format!("there is no application '{name}'"))
     }
 
-    fn owner(&self, name: &str) -> anyhow::Result<uuid::Uuid> {
+    fn owner(&self, name: &str) -> anyhow::Result<Uuid> {
         let user = self.service.directory.user(name).map(|user| user.id);
         let application = || {
             self.service
