@@ -92,7 +92,7 @@ fn guarded(call: &Call, answer: impl FnOnce() -> Response<Body>) -> Response<Bod
 /// another Host, and a page that posts across sites says so in Origin or Sec-Fetch-Site.
 pub fn is_own_user(call: &Call) -> bool {
     let (_, host) = call.base.split_once("://").unwrap_or_default();
-    is_loopback(host) && is_same_site(call)
+    call.is_local && is_loopback(host) && is_same_site(call)
 }
 
 /// Whether a browser, if it is one, says that the request comes from the emulator's own pages.

@@ -28,6 +28,8 @@ pub struct Call {
     pub correlation_id: Uuid,
     /// When it came, in seconds since 1970.
     pub now: i64,
+    /// Whether it came from this machine.
+    pub is_local: bool,
     /// The polling interval that a fault makes the answer tell.
     pub told_interval: Option<u64>,
 }
@@ -46,6 +48,7 @@ impl Call {
             request_id: Uuid::new_v4(),
             correlation_id: Uuid::new_v4(),
             now,
+            is_local: true,
             told_interval: None,
         }
     }

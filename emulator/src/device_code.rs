@@ -23,7 +23,7 @@ use crate::sign_in;
 /// How long a code lives.
 const LIFETIME: i64 = 900;
 /// How many codes are remembered.
-const LIMIT: usize = 10_000;
+const LIMIT: usize = 5000;
 /// Letters and digits that nobody mistakes for each other.
 const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 

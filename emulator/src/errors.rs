@@ -238,7 +238,7 @@ const TABLE: &[Row] = &[
     row(90090, "temporarily_unavailable", "The server timed out. Please try again later."),
     row(90094, "access_denied", "An administrator of {} has to consent to the permissions that the application {} asks for."),
     row(90095, "access_denied", "An administrator of {} has to approve the request for the application {}."),
-    row(500011, "invalid_resource", "The resource principal named {} was not found in the tenant named {}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."),
+    row(500011, "invalid_resource", "The resource principal named {} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."),
     row(501481, "invalid_grant", "The Code_Verifier does not match the code_challenge supplied in the authorization request."),
     row(501491, "invalid_request", "Invalid size of Code_Challenge parameter."),
     row(530032, "invalid_grant", "Access blocked by the tenant's security policy."),

@@ -100,7 +100,7 @@ impl Scopes {
             // `User.Read`, `https://graph.microsoft.com/User.Read`, `https://graph.microsoft.com//.default`
             let (resource, name) = word.rsplit_once('/').unwrap_or((GRAPH, word));
             let resource = canonical(resource.trim_end_matches('/'), base)
-                .ok_or_else(|| EntraError::about(500011, &[resource, "(this one)"]))?;
+                .ok_or_else(|| EntraError::about(500011, &[resource]))?;
             if !scopes.resource.is_empty() && scopes.resource != resource {
                 return Err(EntraError::about(28000, &[scope]));
             }

@@ -118,7 +118,7 @@ async fn connection(
     tls: Option<TlsAcceptor>,
 ) {
     let _ = stream.set_nodelay(true); // costs only speed
-    let Ok(local) = stream.local_addr() else {
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
         return;
     };
     let mut first = [0];
@@ -134,6 +134,7 @@ async fn connection(
     let connection = Connection {
         number,
         local,
+        is_local: peer.ip().is_loopback(),
         scheme: if speaks_tls { "https" } else { "http" },
     };
     match tls.filter(|_| speaks_tls) {
@@ -151,6 +152,7 @@ async fn connection(
 struct Connection {
     number: u64,
     local: SocketAddr,
+    is_local: bool,
     scheme: &'static str,
 }
 
@@ -235,6 +237,7 @@ async fn respond(
             .unwrap_or_else(Uuid::new_v4),
         headers: head.headers.clone(),
         now: service.clock.now(),
+        is_local: connection.is_local,
         told_interval: None,
     };
 
@@ -368,6 +371,7 @@ mod tests {
         let connection = Connection {
             number: 1,
             local: ([127, 0, 0, 1], 8443).into(),
+            is_local: true,
             scheme: "http",
         };
         let base = |names: &[(&'static str, &str)], trust: bool| {
