@@ -350,3 +350,64 @@ fn option<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
         .get(name)
         .or_else(|| call.query.get(name.trim_start_matches('$')))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::call::Form;
+    use crate::{Emulator, Options};
+
+    #[test]
+    fn pages_lead_to_every_user_once() {
+        let emulator = Emulator::start(Options {
+            generate: Some(2500),
+            ..Options::default()
+        })
+        .unwrap();
+        let token = emulator
+            .user_token(
+                "contoso_employee@contoso.com",
+                "device-code",
+                "User.ReadBasic.All",
+            )
+            .unwrap();
+        let mut call = Call::internal(emulator.url(), emulator.service.clock.now());
+        call.headers
+            .insert("authorization", format!("Bearer {token}").parse().unwrap());
+        call.query = Form::parse(b"$top=999&$select=id");
+        let caller = Caller::authenticate(&emulator.service, &call).unwrap();
+
+        let (mut ids, mut sizes) = (HashSet::new(), Vec::new());
+        loop {
+            let page = list(&emulator.service, &call, &caller).unwrap();
+            let users = page["value"].as_array().unwrap();
+            sizes.push(users.len());
+            ids.extend(users.iter().map(|user| user["id"].to_string()));
+            let Some(link) = page.get("@odata.nextLink") else {
+                break;
+            };
+            let (_, query) = link.as_str().unwrap().split_once("/v1.0/users?").unwrap();
+            call.query = Form::parse(query.as_bytes());
+            assert_eq!(call.query.get("$select"), Some("id"));
+        }
+        let of_contoso = emulator
+            .directory()
+            .users
+            .iter()
+            .filter(|user| user.upn.contains("@contoso."))
+            .count();
+        assert_eq!(
+            (ids.len(), sizes.iter().sum()),
+            (2500 + of_contoso, 2500 + of_contoso)
+        );
+        assert_eq!(sizes[..2], [999, 999]);
+
+        call.query = Form::parse(b"$skiptoken=forged");
+        assert_eq!(
+            list(&emulator.service, &call, &caller).unwrap_err().code,
+            "Directory_ExpiredPageToken"
+        );
+    }
+}

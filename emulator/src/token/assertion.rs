@@ -221,3 +221,117 @@ fn decode_any_base64(text: &str) -> Option<Vec<u8>> {
         )
         .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::call::Form;
+    use crate::keys::{Key, pem};
+    use crate::{CLIENT_CERTIFICATE, Emulator, Options};
+
+    /// The code of the refusal of a request with this assertion, or 0.
+    fn refusal(emulator: &Emulator, assertion: &str) -> u32 {
+        let service = &emulator.service;
+        let authority = service.directory.authority("contoso.com").unwrap();
+        let application = service
+            .directory
+            .application_by_key("client-credentials")
+            .unwrap();
+        let mut call = Call::internal(emulator.url(), service.clock.now());
+        call.form = Form::parse(format!("client_assertion_type={TYPE}").as_bytes());
+        check(
+            service,
+            &call,
+            assertion,
+            application,
+            authority,
+            "contoso.com",
+        )
+        .err()
+        .map_or(0, |error| error.code)
+    }
+
+    /// An assertion of the sample's certificate with some claims changed.
+    fn assertion(emulator: &Emulator, changes: Value) -> String {
+        let certificate = pem("CERTIFICATE", CLIENT_CERTIFICATE).unwrap();
+        let thumbprint = BASE64URL.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &certificate));
+        let client = emulator
+            .directory()
+            .application_by_key("client-credentials")
+            .unwrap()
+            .client_id;
+        let now = emulator.service.clock.now();
+        let mut claims = json!({ "aud": format!("{}/contoso.com/oauth2/v2.0/token", emulator.url()), "iss": client, "sub": client, "jti": "1", "nbf": now, "exp": now as f64 + 300.5 });
+        claims
+            .as_object_mut()
+            .unwrap()
+            .extend(changes.as_object().unwrap().clone());
+        Key::from_pem(CLIENT_CERTIFICATE)
+            .unwrap()
+            .sign(
+                json!({ "typ": "JWT", "alg": "RS256", "x5t": thumbprint }),
+                &claims,
+            )
+            .unwrap()
+    }
+
+    #[test]
+    fn a_certificate_assertion_has_to_be_right_in_everything() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let now = emulator.service.clock.now();
+        assert_eq!(
+            refusal(
+                &emulator,
+                &assertion(&emulator, json!({ "aud": "https://elsewhere.example" }))
+            ),
+            50012
+        );
+        assert_eq!(
+            refusal(
+                &emulator,
+                &assertion(&emulator, json!({ "exp": now - 600 }))
+            ),
+            700024
+        );
+        assert_eq!(
+            refusal(
+                &emulator,
+                &assertion(&emulator, json!({ "nbf": now + 600 }))
+            ),
+            700024
+        );
+        assert_eq!(refusal(&emulator, "a.b.c"), 50012);
+
+        let good = assertion(&emulator, json!({}));
+        let (signed, _) = good.rsplit_once('.').unwrap();
+        let (_, foreign) = assertion(&emulator, json!({ "jti": "2" }))
+            .rsplit_once('.')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        assert_eq!(refusal(&emulator, &format!("{signed}.{foreign}")), 700027);
+        assert_eq!(refusal(&emulator, &good), 0);
+        assert_eq!(refusal(&emulator, &good), 50012, "a replay");
+    }
+
+    #[test]
+    fn an_outside_token_has_to_match_a_federated_credential() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let token = emulator.federated_token("client-credentials").unwrap();
+        assert_eq!(
+            (refusal(&emulator, &token), refusal(&emulator, &token)),
+            (0, 0),
+            "it may be used again"
+        );
+        emulator.advance_clock(3600 + SKEW);
+        assert_eq!(refusal(&emulator, &token), 700024);
+        assert_eq!(
+            refusal(
+                &emulator,
+                &assertion(&emulator, json!({ "iss": "https://issuer.example/toy" }))
+            ),
+            700213
+        );
+    }
+}
