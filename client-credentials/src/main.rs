@@ -11,6 +11,7 @@ use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings, guid};
 use common::console;
 use common::credential::Credential;
 use common::graph::{GraphCall, GraphClient};
+use common::http::HttpClient;
 use common::oauth::{Claims, EntraClient, EntraError, TokenResponse};
 use common::token_cache::{Identity, TokenCache};
 
@@ -69,8 +70,9 @@ async fn run(
     cache: &TokenCache,
 ) -> anyhow::Result<()> {
     // <create_client>
-    let entra = EntraClient::new(config);
-    let graph = GraphClient::default();
+    let http = HttpClient::default();
+    let entra = EntraClient::new(config, &http);
+    let graph = GraphClient::new(&http);
     // </create_client>
 
     let mut call = GraphCall::new(&config.endpoint, cli.console.all);

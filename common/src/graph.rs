@@ -118,10 +118,14 @@ fn make_visible(json: &mut Value) {
 }
 
 /// Calls Graph. Each call takes the token, so that a new one can be used as soon as there is one.
-#[derive(Default)]
 pub struct GraphClient(HttpClient);
 
 impl GraphClient {
+    /// A client that shares the connections of `http`.
+    pub fn new(http: &HttpClient) -> Self {
+        Self(http.clone())
+    }
+
     /// GETs one JSON object.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! The one HTTP client: no redirects, bounded answers, time-outs, retries, proxy and CA from the environment.
 
 use std::{
-    cell::OnceCell,
     error::Error as _,
     fs, io,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -71,15 +71,18 @@ impl HttpError {
     }
 }
 
-/// The HTTP client of a sample.
+/// The HTTP client of a sample. Clones share their connections.
 ///
 /// It never follows a redirect: neither Entra ID nor Graph redirects a program, and a token must not travel on.
+#[derive(Clone, Default)]
+pub struct HttpClient(Arc<Clients>);
+
+/// Made when needed, since the system's root certificates take milliseconds to load and plain http needs none.
 #[derive(Default)]
-pub struct HttpClient {
-    // Made when needed, since the system's root certificates take milliseconds to load and plain http needs none.
-    https: OnceCell<Client>,
-    https_loopback: OnceCell<Client>,
-    http_loopback: OnceCell<Client>,
+struct Clients {
+    https: OnceLock<Client>,
+    https_loopback: OnceLock<Client>,
+    http_loopback: OnceLock<Client>,
 }
 
 impl HttpClient {
@@ -182,9 +185,9 @@ impl HttpClient {
     /// Loopback never goes through a proxy. Everything else goes where `HTTPS_PROXY` and `NO_PROXY` say.
     fn client_for(&self, url: &Url) -> Result<&Client, HttpError> {
         let (cell, loopback, tls) = match (is_loopback(url), url.scheme()) {
-            (false, _) => (&self.https, false, true),
-            (true, "https") => (&self.https_loopback, true, true),
-            (true, _) => (&self.http_loopback, true, false),
+            (false, _) => (&self.0.https, false, true),
+            (true, "https") => (&self.0.https_loopback, true, true),
+            (true, _) => (&self.0.http_loopback, true, false),
         };
         if let Some(client) = cell.get() {
             return Ok(client);

@@ -58,7 +58,7 @@ pub struct EntraClient {
 impl EntraClient {
     /// The client of the app registration that the settings name. It has no secret of its own: a confidential client
     /// adds its [`Credential`](crate::credential::Credential) to each request.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, http: &HttpClient) -> Self {
         let authority = &config.authority;
         let oauth = oauth2::Client::new(ClientId::new(config.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
@@ -68,7 +68,7 @@ impl EntraClient {
             ));
         Self {
             oauth,
-            http: EntraHttp::default(),
+            http: EntraHttp(http.clone()),
         }
     }
 
@@ -159,7 +159,6 @@ impl std::ops::Deref for EntraClient {
 ///
 /// # Errors
 /// [`EntraError`]: a refusal, an answer that is no OAuth, or none at all.
-#[derive(Default)]
 pub struct EntraHttp(HttpClient);
 
 impl<'c> AsyncHttpClient<'c> for EntraHttp {

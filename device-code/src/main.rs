@@ -10,6 +10,7 @@ use clap::Parser;
 use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings};
 use common::console;
 use common::graph::{GraphCall, GraphClient};
+use common::http::HttpClient;
 use common::oauth::{Claims, DeviceAuthorization, EntraClient, EntraError, TokenResponse};
 use common::token_cache::{Identity, TokenCache};
 use tokio::time::timeout;
@@ -49,8 +50,9 @@ fn load(cli: &Cli) -> Result<(Config, TokenCache), ConfigError> {
 
 async fn run(cli: &Cli, config: &Config, cache: &TokenCache) -> anyhow::Result<()> {
     // <create_client>
-    let entra = EntraClient::new(config);
-    let graph = GraphClient::default();
+    let http = HttpClient::default();
+    let entra = EntraClient::new(config, &http);
+    let graph = GraphClient::new(&http);
     // </create_client>
 
     let mut call = GraphCall::new(&config.endpoint, cli.console.all).with_manager(cli.manager);

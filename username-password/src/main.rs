@@ -13,6 +13,7 @@ use common::authority::Kind;
 use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings};
 use common::console;
 use common::graph::{GraphCall, GraphClient};
+use common::http::HttpClient;
 use common::oauth::{Claims, EntraClient, EntraError, TokenResponse};
 use common::token_cache::{Identity, TokenCache};
 use oauth2::ResourceOwnerUsername;
@@ -78,8 +79,9 @@ fn load(cli: &Cli) -> Result<(Config, User, TokenCache), ConfigError> {
 
 async fn run(cli: &Cli, config: &Config, user: &User, cache: &TokenCache) -> anyhow::Result<()> {
     // <create_client>
-    let entra = EntraClient::new(config);
-    let graph = GraphClient::default();
+    let http = HttpClient::default();
+    let entra = EntraClient::new(config, &http);
+    let graph = GraphClient::new(&http);
     // </create_client>
 
     let mut call = GraphCall::new(&config.endpoint, cli.console.all);

@@ -9,5 +9,5 @@
 mod support;
 
 mod contract;
-mod docs;
 mod device_code;
+mod docs;

@@ -1,0 +1,302 @@
+//! The samples against curl, side by side in one run: `cargo bench -p emulator`.
+//!
+//! Each row runs a sample's release binary and curl with the same requests in turn, and prints the ratio of the medians;
+//! below 1 the sample is the faster, or the smaller. The emulator runs in this process, so its work counts for neither.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use emulator::{Emulator, Options};
+use tempfile::TempDir;
+use wait4::Wait4;
+
+const EMPLOYEE: &str = "contoso_employee@contoso.com";
+const RUNS: usize = 31;
+
+fn main() {
+    // `cargo test --benches` and the like only want to know that it builds.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return;
+    }
+    build();
+    println!(
+        "sample, run               requests  connections   wall/curl  CPU/curl  memory/curl   wall     CPU      memory"
+    );
+    for tls in [false, true] {
+        let bench = Bench::new(tls);
+        bench.compare("device-code", "cached", &[]);
+        bench.compare("client-credentials", "cached", &[]);
+        bench.compare("client-credentials", "cold", &["--no-cache"]);
+        bench.compare("username-password", "cached", &[]);
+        bench.compare("username-password", "cold", &["--no-cache"]);
+    }
+    listing();
+    println!();
+    for sample in ["device-code", "client-credentials", "username-password"] {
+        let size = binary(sample).metadata().unwrap().len() as f64 / 1e6;
+        let source = fs::read_to_string(workspace().join(sample).join("src/main.rs")).unwrap();
+        println!(
+            "{sample}: {size:.1} MB stripped, main.rs of {} lines",
+            source.lines().count()
+        );
+    }
+}
+
+/// An emulator with every sample signed in, and what curl needs to do the same.
+struct Bench {
+    emulator: Emulator,
+    home: TempDir,
+    scheme: &'static str,
+}
+
+impl Bench {
+    fn new(tls: bool) -> Self {
+        let home = TempDir::new().unwrap();
+        let emulator = Emulator::start(Options {
+            tls,
+            ca_file: Some(home.path().join("ca.pem")),
+            auto_sign_in: Some(EMPLOYEE.into()),
+            device_code_interval: Some(1),
+            ..Options::default()
+        })
+        .unwrap();
+        // The emulator's CA among the system's roots, as a corporate one would be.
+        let mut roots = fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
+        roots.extend(emulator.ca_pem().unwrap_or_default().bytes());
+        fs::write(home.path().join("roots.pem"), roots).unwrap();
+        let scheme = if tls { "TLS" } else { "http" };
+        Self {
+            emulator,
+            home,
+            scheme,
+        }
+    }
+
+    fn setting(&self, sample: &str, name: &str) -> String {
+        let settings = self.emulator.settings(sample).unwrap();
+        settings
+            .into_iter()
+            .find(|(setting, _)| setting == name)
+            .unwrap()
+            .1
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>, sample: &str) -> Command {
+        let roots = self.home.path().join("roots.pem");
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .env("XDG_CACHE_HOME", self.home.path().join(sample))
+            .env("SSL_CERT_FILE", &roots)
+            .env("CURL_CA_BUNDLE", &roots)
+            .envs(self.emulator.settings(sample).unwrap())
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// curl with the requests of a cold or a cached run, all in one process and over one connection.
+    fn curl(&self, sample: &str, cold: bool) -> Command {
+        let mut curl = self.command("curl", sample);
+        curl.args(["--silent", "--fail"]);
+        let authority = self.setting(sample, "AUTHORITY");
+        let token_url = format!("{authority}/oauth2/v2.0/token");
+        let client_id = self.setting(sample, "CLIENT_ID");
+        if cold && sample == "client-credentials" {
+            curl.args([
+                "--data-urlencode",
+                &format!("client_secret={}", self.setting(sample, "CLIENT_SECRET")),
+            ]);
+            curl.args([
+                "--data",
+                "grant_type=client_credentials&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default",
+            ]);
+            curl.args([
+                "--data",
+                &format!("client_id={client_id}"),
+                &token_url,
+                "--next",
+                "--silent",
+                "--fail",
+            ]);
+        } else if cold {
+            curl.arg(format!(
+                "{}/common/userrealm/{EMPLOYEE}?api-version=1.0",
+                self.emulator.url()
+            ));
+            curl.args(["--next", "--silent", "--fail"]);
+            curl.args([
+                "--data",
+                "grant_type=password&scope=openid+profile+offline_access+User.Read",
+            ]);
+            curl.args(["--data-urlencode", &format!("username={EMPLOYEE}")]);
+            curl.args([
+                "--data-urlencode",
+                &format!("password={}", self.setting(sample, "AZURE_PASSWORD")),
+            ]);
+            curl.args([
+                "--data",
+                &format!("client_id={client_id}"),
+                &token_url,
+                "--next",
+                "--silent",
+                "--fail",
+            ]);
+        }
+        let token = match sample {
+            "client-credentials" => self.emulator.application_token(sample).unwrap(),
+            _ => self
+                .emulator
+                .user_token(EMPLOYEE, sample, "User.Read")
+                .unwrap(),
+        };
+        curl.args([
+            "--header",
+            &format!("Authorization: Bearer {token}"),
+            &self.setting(sample, "ENDPOINT"),
+        ]);
+        curl
+    }
+
+    fn compare(&self, sample: &str, run: &str, args: &[&str]) {
+        let ours = || {
+            let mut command = self.command(binary(sample), sample);
+            command.args(args);
+            command
+        };
+        let curl = || self.curl(sample, run == "cold");
+        // The first run of each fills the token cache and the system's own.
+        measure(ours());
+        measure(curl());
+        self.emulator.clear_requests();
+        measure(ours());
+        let requests = self.emulator.requests();
+        let mut connections: Vec<_> = requests.iter().map(|request| request.connection).collect();
+        connections.dedup();
+
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            a.push(measure(ours()));
+            b.push(measure(curl()));
+        }
+        let (a, b) = (Cost::median(&a), Cost::median(&b));
+        let name = format!("{sample}, {run}, {}", self.scheme);
+        println!(
+            "{name:34}{:3}{:9}{:15.2}{:10.2}{:11.2}{:11.1} ms{:6.1} ms{:6.1} MiB",
+            requests.len(),
+            connections.len(),
+            a.wall / b.wall,
+            a.cpu / b.cpu,
+            a.memory / b.memory,
+            a.wall * 1e3,
+            a.cpu * 1e3,
+            a.memory,
+        );
+    }
+}
+
+/// What one run of a program costs: seconds, and MiB at the peak.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    cpu: f64,
+    memory: f64,
+}
+
+impl Cost {
+    fn median(costs: &[Self]) -> Self {
+        let median = |of: fn(&Self) -> f64| {
+            let mut values: Vec<_> = costs.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        Self {
+            wall: median(|cost| cost.wall),
+            cpu: median(|cost| cost.cpu),
+            memory: median(|cost| cost.memory),
+        }
+    }
+}
+
+fn measure(mut command: Command) -> Cost {
+    let start = Instant::now();
+    let used = command.spawn().expect("curl is installed").wait4().unwrap();
+    assert!(used.status.success(), "{command:?}");
+    let seconds = |time: Duration| time.as_secs_f64();
+    Cost {
+        wall: seconds(start.elapsed()),
+        cpu: seconds(used.rusage.utime + used.rusage.stime),
+        memory: used.rusage.maxrss as f64 / f64::from(1 << 20),
+    }
+}
+
+/// `--all` over ever more users: the peak memory stays.
+fn listing() {
+    println!();
+    for users in [100, 10_000, 100_000] {
+        let home = TempDir::new().unwrap();
+        let emulator = Emulator::start(Options {
+            generate: Some(users),
+            ..Options::default()
+        })
+        .unwrap();
+        let mut command = Command::new(binary("username-password"));
+        command
+            .env_clear()
+            .envs(emulator.settings("username-password").unwrap())
+            .env("HOME", home.path())
+            .env("SCOPE", "User.ReadBasic.All")
+            .env("ENDPOINT", format!("{}/v1.0/users", emulator.url()))
+            .args(["--all", "--no-cache"])
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let cost = measure(command);
+        println!(
+            "--all over {users:6} generated users: {:.1} MiB, {:.2} s",
+            cost.memory, cost.wall
+        );
+    }
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn binary(sample: &str) -> PathBuf {
+    let emulator = Path::new(env!("CARGO_BIN_EXE_emulator"));
+    emulator
+        .with_file_name(sample)
+        .with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+fn build() {
+    let target = binary("emulator")
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .to_owned();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--workspace",
+            "--target-dir",
+        ])
+        .arg(target);
+    assert!(cargo.current_dir(workspace()).status().unwrap().success());
+}
