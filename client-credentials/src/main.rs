@@ -9,7 +9,7 @@ use clap::Parser;
 use common::authority::Kind;
 use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings, guid};
 use common::console;
-use common::credential::Credential;
+use common::credential::{Credential, CredentialArgs};
 use common::graph::{GraphCall, GraphClient};
 use common::http::HttpClient;
 use common::oauth::{Claims, EntraClient, EntraError, TokenResponse};
@@ -26,6 +26,8 @@ struct Cli {
     /// The Object ID of the app registration to show [setting: CLIENT_OBJECTID]
     #[arg(long, value_name = "GUID")]
     client_objectid: Option<String>,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -41,7 +43,8 @@ async fn main() -> ExitCode {
 
 fn load(cli: &Cli) -> Result<(Config, Credential, TokenCache), ConfigError> {
     let settings = Settings::read(&cli.settings, env!("CARGO_MANIFEST_DIR"))?
-        .with_flag("CLIENT_OBJECTID", cli.client_objectid.as_ref());
+        .with_flag("CLIENT_OBJECTID", &cli.client_objectid);
+    let settings = cli.credential.add_to(settings);
     // An ENDPOINT of the user's own needs no object id.
     let object_id = match settings.get("ENDPOINT")? {
         Some(_) => String::new(),
@@ -49,14 +52,13 @@ fn load(cli: &Cli) -> Result<(Config, Credential, TokenCache), ConfigError> {
     };
     let path = format!("/v1.0/applications/{object_id}");
     let config = Config::new(&settings, "{resource}/.default", &path)?;
+    let tenantless = [Kind::Common, Kind::Organizations, Kind::Consumers];
     config.refuse_authority(
-        &[Kind::Common, Kind::Organizations, Kind::Consumers],
-        "names no tenant of its own, which an app needs to sign in at",
+        &tenantless,
+        "names no tenant, which an app needs to sign in at",
     )?;
     if object_id == config.client_id {
-        console::say(
-            "Warning: CLIENT_OBJECTID and CLIENT_ID are the same, but an app registration has two ids.",
-        );
+        console::say("Warning: CLIENT_OBJECTID is the same as CLIENT_ID, but these are two ids.");
     }
     let credential = Credential::read(&settings)?;
     let cache = TokenCache::open(&config, cli.console.no_cache, Identity::App)?;

@@ -253,11 +253,21 @@ impl Settings {
     }
 
     /// Adds the flag of one sample: the strongest source.
-    pub fn with_flag(mut self, name: &'static str, value: Option<&String>) -> Self {
+    pub fn with_flag(mut self, name: &'static str, value: &Option<String>) -> Self {
         if let (Some(value), Some((_, flags))) = (value, self.layers.first_mut()) {
             flags.insert(name, value.clone());
         }
         self
+    }
+
+    /// The parameters file, if it has a value for this setting, whether or not that value counts.
+    pub fn parameters_file_with(&self, name: &str) -> Option<&Path> {
+        self.layers
+            .iter()
+            .find_map(|(origin, values)| match origin {
+                Origin::Parameters(path) if values.contains_key(name) => Some(path.as_path()),
+                _ => None,
+            })
     }
 
     /// The strongest value of a setting, if there is one.
@@ -306,6 +316,8 @@ pub struct Config {
     pub client_id: String,
     /// The URL to call.
     pub endpoint: Url,
+    /// Where a browser returns to, as it was written, since Entra ID compares letter by letter.
+    pub redirect_uri: Option<String>,
     scopes: Vec<String>,
 }
 
@@ -332,6 +344,11 @@ impl Config {
             None => default_endpoint(&authority, default_path)?,
         };
 
+        let redirect_uri = match settings.get("REDIRECT_URI")? {
+            Some(setting) => Some(redirect_uri(&setting)?),
+            None => None,
+        };
+
         let scope = match settings.get("SCOPE")? {
             Some(setting) => setting.value().to_owned(),
             None => default_scope.replace("{resource}", &resource(&endpoint, &authority)),
@@ -342,6 +359,7 @@ impl Config {
             authority_setting,
             client_id,
             endpoint,
+            redirect_uri,
             scopes,
         })
     }
@@ -405,6 +423,12 @@ fn endpoint(setting: &Setting, authority: &Authority) -> Result<Url, ConfigError
         text::one_line(host, 100),
         hosts.join(", "),
     )))
+}
+
+fn redirect_uri(setting: &Setting) -> Result<String, ConfigError> {
+    let uri = setting.value().trim();
+    secure_url(uri).map_err(|problem| setting.invalid(problem))?;
+    Ok(uri.to_owned())
 }
 
 fn default_endpoint(authority: &Authority, path: &str) -> Result<Url, ConfigError> {

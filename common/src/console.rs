@@ -30,13 +30,15 @@ pub fn misconfigured(error: &ConfigError) -> ExitCode {
 /// Runs the sample and turns its outcome into the exit status: 0, 1 after an error, 130 after Ctrl-C.
 pub async fn run(sample: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     let outcome = tokio::select! {
-        outcome = sample => outcome,
-        _ = tokio::signal::ctrl_c() => {
+        // Listens before the sample begins, which may block to ask for a password.
+        biased;
+        Ok(()) = tokio::signal::ctrl_c() => {
             clear_line();
             say("Interrupted.");
             // At once: a name look-up under way would keep the runtime alive.
             process::exit(130)
         }
+        outcome = sample => outcome,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,29 @@ const ASSERTION_LIFETIME: Duration = Duration::from_secs(600);
 /// Of a file with a key or a token, this many bytes are more than enough.
 const LARGEST_FILE: u64 = 1 << 20;
 
+/// Command-line arguments of the samples that are confidential clients. A secret has none.
+#[derive(Debug, clap::Args)]
+pub struct CredentialArgs {
+    /// A PEM file with the app's private key and certificate [setting: CLIENT_CERTIFICATE]
+    #[arg(long, value_name = "FILE")]
+    client_certificate: Option<String>,
+    /// A file with a federated token [setting: AZURE_FEDERATED_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    azure_federated_token_file: Option<String>,
+}
+
+impl CredentialArgs {
+    /// Adds these flags to the settings.
+    pub fn add_to(&self, settings: Settings) -> Settings {
+        settings
+            .with_flag("CLIENT_CERTIFICATE", &self.client_certificate)
+            .with_flag(
+                "AZURE_FEDERATED_TOKEN_FILE",
+                &self.azure_federated_token_file,
+            )
+    }
+}
+
 /// The proof of a confidential client's identity.
 pub enum Credential {
     /// A client secret.

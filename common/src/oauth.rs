@@ -210,13 +210,14 @@ impl EntraError {
         }
     }
 
-    /// How long the server asks to wait.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
+    /// How long to wait before the next try: as long as the server asks for, else twice as long as before.
+    pub fn back_off(&self, last: Duration) -> Duration {
+        let asked = match self {
             Self::Refused(refusal) => refusal.retry_after,
             Self::NotOAuth { retry_after, .. } => *retry_after,
             Self::Http(_) => None,
-        }
+        };
+        asked.unwrap_or(last.saturating_mul(2))
     }
 }
 

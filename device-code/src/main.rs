@@ -118,10 +118,7 @@ async fn poll(
         };
         pause = match error.error() {
             // No word about this sign-in, but an outage, throttling, a proxy's page: back off and go on.
-            _ if error.is_transient() => error
-                .retry_after()
-                .unwrap_or(pause.saturating_mul(2))
-                .max(interval),
+            _ if error.is_transient() => error.back_off(pause).max(interval),
             "authorization_pending" => interval,
             "slow_down" => {
                 interval = interval.saturating_add(Duration::from_secs(5));

@@ -3,7 +3,7 @@
 //! Read beside it: <https://learn.microsoft.com/entra/identity-platform/v2-oauth-ropc>
 
 mod consent;
-mod password;
+mod user;
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use common::graph::{GraphCall, GraphClient};
 use common::http::HttpClient;
 use common::oauth::{Claims, EntraClient, EntraError, TokenResponse};
 use common::token_cache::{Identity, TokenCache};
-use oauth2::ResourceOwnerUsername;
+use user::User;
 
 /// Sign a user in with user name and password and call Microsoft Graph as that user (a legacy flow)
 #[derive(Parser)]
@@ -29,16 +29,12 @@ struct Cli {
     /// The user to sign in, for example alice@contoso.com [setting: AZURE_USERNAME]
     #[arg(long, value_name = "USER_NAME")]
     username: Option<String>,
+    /// Where the consent page leads to [setting: REDIRECT_URI]
+    #[arg(long, value_name = "URL")]
+    redirect_uri: Option<String>,
     /// Read the password from stdin
     #[arg(long)]
     password_stdin: bool,
-}
-
-/// Who signs in, and with what.
-struct User {
-    name: String,
-    password: password::Source,
-    redirect_uri: String,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -52,28 +48,19 @@ async fn main() -> ExitCode {
 
 fn load(cli: &Cli) -> Result<(Config, User, TokenCache), ConfigError> {
     let settings = Settings::read(&cli.settings, env!("CARGO_MANIFEST_DIR"))?
-        .with_flag("AZURE_USERNAME", cli.username.as_ref());
+        .with_flag("AZURE_USERNAME", &cli.username)
+        .with_flag("REDIRECT_URI", &cli.redirect_uri);
     let config = Config::new(&settings, "User.Read", "/v1.0/me")?;
     config.refuse_authority(
         &[Kind::Common, Kind::Consumers],
-        "lets personal accounts in, which this flow is not for; name your tenant, or organizations",
+        "lets personal accounts in, which this flow is not for",
     )?;
-    let name = settings
-        .require("AZURE_USERNAME")?
-        .value()
-        .trim()
-        .to_owned();
-    let redirect_uri = consent::redirect_uri(&settings)?;
     console::say(
-        "Warning: signing in with a password is a legacy flow. It is not recommended, and it cannot do multifactor authentication.",
+        "Warning: a password sign-in is a legacy flow: not recommended, and without multifactor authentication.",
     );
-    let cache = TokenCache::open(&config, cli.console.no_cache, Identity::SignIn(&name))?;
-    let password = password::Source::find(&settings, cli.password_stdin, &cache)?;
-    let user = User {
-        name,
-        password,
-        redirect_uri,
-    };
+    let user = User::read(&settings)?;
+    let cache = TokenCache::open(&config, cli.console.no_cache, Identity::SignIn(&user.name))?;
+    let user = user.with_password(&settings, cli.password_stdin, &cache)?;
     Ok((config, user, cache))
 }
 
@@ -117,22 +104,19 @@ async fn sign_in(
     let realm = entra.user_realm(&user.name).await;
     if realm.is_ok_and(|realm| realm.is_federated()) {
         bail!(
-            "{} is a federated account: its password is kept by its organization's own server, not by Entra ID, so this flow cannot serve it. Use the device-code sample.",
-            user.name
+            "{} is a federated account: its password is kept by its organization's own server, so this flow cannot serve it. Use the device-code sample.",
+            user.name.as_str()
         );
     }
     // </user_realm>
 
     // <request_token>
-    let (name, password) = (
-        ResourceOwnerUsername::new(user.name.clone()),
-        user.password.get().await?,
-    );
+    let password = user.password().await?;
     let request = entra
-        .exchange_password(&name, &password)
+        .exchange_password(&user.name, &password)
         .add_scopes(config.scopes())
         .add_extra_param("claims", claims.to_string());
     let answer = request.request_async(entra.http()).await;
     // </request_token>
-    answer.map_err(|error| consent::explain(EntraError::from(error), config, &user.redirect_uri))
+    answer.map_err(|error| consent::explain(EntraError::from(error), config))
 }
