@@ -470,7 +470,7 @@ fn is_placeholder(name: &str, value: &str) -> bool {
 
 /// The known settings in a `.env` file. The process environment stays as it is, so that nothing else in the file
 /// (say a proxy) has any effect.
-fn dot_env(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
+pub(crate) fn dot_env(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
     let file = |problem: String| ConfigError::File {
         path: path.to_owned(),
         problem,
@@ -498,7 +498,7 @@ fn dot_env(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
 
 /// The known settings in a JSON parameters file. Types are checked here, and not by serde's derive, because
 /// serde's messages quote the value.
-fn parameters(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
+pub(crate) fn parameters(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
     let file = |problem: String| ConfigError::File {
         path: path.to_owned(),
         problem,

@@ -78,7 +78,7 @@ impl fmt::Display for GraphRefusal {
 }
 
 impl GraphRefusal {
-    fn read(answer: &HttpResponse, url: &Url) -> Self {
+    pub(crate) fn read(answer: &HttpResponse, url: &Url) -> Self {
         let status = answer.status();
         let content = match serde_json::from_slice::<Value>(answer.body()) {
             Ok(mut json) if !status.is_success() => {

@@ -21,6 +21,8 @@ pub mod authority;
 pub mod config;
 pub mod console;
 pub mod credential;
+#[cfg(test)]
+mod fuzz;
 pub mod graph;
 pub mod http;
 pub mod log;

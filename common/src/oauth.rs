@@ -310,7 +310,7 @@ fn word_after(text: &str, label: &str) -> Option<String> {
 
 /// `error` at any status is a refusal. A success is JSON without it, whose numbers are made numbers where they came
 /// as strings, as some of Entra's older endpoints send them.
-fn judge(answer: HttpResponse) -> Result<HttpResponse, EntraError> {
+pub(crate) fn judge(answer: HttpResponse) -> Result<HttpResponse, EntraError> {
     let (status, headers) = (answer.status(), answer.headers());
     let json = serde_json::from_slice::<Map<String, Value>>(answer.body()).ok();
     let refusal = json

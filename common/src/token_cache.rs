@@ -317,7 +317,7 @@ struct CacheFile {
 }
 
 #[derive(Clone, Deserialize, Serialize)]
-struct Account {
+pub(crate) struct Account {
     authority: String,
     client_id: String,
     user_id: String,
@@ -513,12 +513,16 @@ fn read(path: &Path, folder: &Path) -> io::Result<Vec<Account>> {
     file.take(LARGEST_FILE)
         .read_to_end(&mut json)
         .map_err(about)?;
-    let cache: CacheFile =
-        serde_json::from_slice(&json).map_err(|_| unusable("is damaged, or not of this format"))?;
-    if cache.version != VERSION {
-        return Err(unusable("has the format of another version"));
+    parse(&json).map_err(unusable)
+}
+
+/// The accounts in a cache file, or a clause that says why it has none.
+pub(crate) fn parse(json: &[u8]) -> Result<Vec<Account>, &'static str> {
+    match serde_json::from_slice::<CacheFile>(json) {
+        Ok(cache) if cache.version == VERSION => Ok(cache.accounts),
+        Ok(_) => Err("has the format of another version"),
+        Err(_) => Err("is damaged, or not of this format"),
     }
-    Ok(cache.accounts)
 }
 
 #[cfg(unix)]
