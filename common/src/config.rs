@@ -65,6 +65,34 @@ const SETTINGS: &[(&str, &str)] = &[
         "AZURE_PASSWORD",
         "the password of AZURE_USERNAME, which Microsoft Entra admin center > Users > the user > Reset password changes",
     ),
+    (
+        "OIDC_AUTHORITY",
+        "the issuer of an OpenID provider, for an external tenant with a domain of its own at Microsoft Entra admin center > External Identities > Custom domains, and its metadata is at <it>/.well-known/openid-configuration",
+    ),
+    (
+        "B2C_TENANT_NAME",
+        "the first part of <name>.onmicrosoft.com, found at Azure portal > Azure AD B2C > Overview > Domain name (Microsoft Entra admin center has no B2C)",
+    ),
+    (
+        "SIGNUPSIGNIN_USER_FLOW",
+        "a name at Azure portal > Azure AD B2C > User flows (Microsoft Entra admin center has no B2C)",
+    ),
+    (
+        "EDITPROFILE_USER_FLOW",
+        "a name at Azure portal > Azure AD B2C > User flows (Microsoft Entra admin center has no B2C)",
+    ),
+    (
+        "RESETPASSWORD_USER_FLOW",
+        "a name at Azure portal > Azure AD B2C > User flows (Microsoft Entra admin center has no B2C)",
+    ),
+    (
+        "SESSION_STORE",
+        "redis://<host>:<port> or rediss://<host>:<port> where several instances share their sessions; it has no place in Microsoft Entra admin center",
+    ),
+    (
+        "TRUST_FORWARDED_HEADERS",
+        "1 behind a proxy that sets X-Forwarded-Proto and X-Forwarded-Host itself, else 0; it has no place in Microsoft Entra admin center",
+    ),
 ];
 
 /// The keys of a parameters file and the settings that they stand for.
@@ -135,6 +163,14 @@ pub enum ConfigError {
         origin: Origin,
         /// A clause that follows the name.
         problem: String,
+    },
+    /// A setting still has the text that a sample puts where a value belongs.
+    #[error("{name} (from {origin}) is still a placeholder.\nIt is {}.", found_at(.name))]
+    Placeholder {
+        /// The setting.
+        name: &'static str,
+        /// Where the value was read from.
+        origin: Origin,
     },
     /// A file with settings cannot be used.
     #[error("{}: {problem}.", path.display())]
@@ -223,6 +259,18 @@ impl Settings {
     /// # Errors
     /// A file that cannot be read or parsed, or a parameters file with a value of the wrong type.
     pub fn read(args: &Args, sample_folder: &str) -> Result<Self, ConfigError> {
+        Self::read_with_keys(args, sample_folder, &[])
+    }
+
+    /// The same, with more keys of the parameters file and the settings that they stand for.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn read_with_keys(
+        args: &Args,
+        sample_folder: &str,
+        more_keys: &[(&str, &'static str)],
+    ) -> Result<Self, ConfigError> {
         log::start(args.verbose);
         let flags = [
             ("AUTHORITY", &args.authority),
@@ -247,7 +295,7 @@ impl Settings {
             }
         }
         if let Some(path) = &args.parameters {
-            layers.push((Origin::Parameters(path.clone()), parameters(path)?));
+            layers.push((Origin::Parameters(path.clone()), parameters(path, more_keys)?));
         }
         Ok(Self { layers })
     }
@@ -289,9 +337,10 @@ impl Settings {
             return match value {
                 None => Err(setting.invalid("is not valid Unicode")),
                 Some(value) if value.trim().is_empty() => Err(setting.invalid("is blank")),
-                Some(value) if is_placeholder(name, &value) => {
-                    Err(setting.invalid("is still a placeholder"))
-                }
+                Some(value) if is_placeholder(name, &value) => Err(ConfigError::Placeholder {
+                    name,
+                    origin: origin.clone(),
+                }),
                 Some(_) => Ok(Some(setting)),
             };
         }
@@ -340,7 +389,7 @@ impl Config {
         let client_id = guid(&setting)?;
 
         let endpoint = match settings.get("ENDPOINT")? {
-            Some(setting) => endpoint(&setting, &authority)?,
+            Some(setting) => endpoint(&setting, authority.cloud())?,
             None => default_endpoint(&authority, default_path)?,
         };
 
@@ -407,12 +456,15 @@ pub fn guid(setting: &Setting) -> Result<String, ConfigError> {
     }
 }
 
-/// A token for Graph goes to Graph, or to this machine, or where the user has said so in person.
-fn endpoint(setting: &Setting, authority: &Authority) -> Result<Url, ConfigError> {
+/// Reads the URL to call. A token for Graph goes to Graph, or to this machine, or where the user has said so in person.
+///
+/// # Errors
+/// A value that is no URL, plain http elsewhere than on loopback, or a host that nobody has named in person.
+pub fn endpoint(setting: &Setting, cloud: Cloud) -> Result<Url, ConfigError> {
     let mut url = secure_url(setting.value().trim()).map_err(|problem| setting.invalid(problem))?;
     url.set_fragment(None);
     let host = url.host_str().unwrap_or_default();
-    let hosts = authority.cloud().graph_hosts();
+    let hosts = cloud.graph_hosts();
     let in_person = matches!(setting.origin, Origin::Flag | Origin::DotEnv(_));
     if in_person || is_loopback(&url) || hosts.contains(&host) {
         return Ok(url);
@@ -431,7 +483,11 @@ fn redirect_uri(setting: &Setting) -> Result<String, ConfigError> {
     Ok(uri.to_owned())
 }
 
-fn default_endpoint(authority: &Authority, path: &str) -> Result<Url, ConfigError> {
+/// A path of Microsoft Graph in the cloud of an authority; on loopback, at the authority's own origin.
+///
+/// # Errors
+/// The path makes no URL.
+pub fn default_endpoint(authority: &Authority, path: &str) -> Result<Url, ConfigError> {
     let origin = if authority.is_loopback() {
         authority.origin()
     } else {
@@ -498,7 +554,10 @@ pub(crate) fn dot_env(path: &Path) -> Result<HashMap<&'static str, String>, Conf
 
 /// The known settings in a JSON parameters file. Types are checked here, and not by serde's derive, because
 /// serde's messages quote the value.
-pub(crate) fn parameters(path: &Path) -> Result<HashMap<&'static str, String>, ConfigError> {
+pub(crate) fn parameters(
+    path: &Path,
+    more_keys: &[(&str, &'static str)],
+) -> Result<HashMap<&'static str, String>, ConfigError> {
     let file = |problem: String| ConfigError::File {
         path: path.to_owned(),
         problem,
@@ -515,7 +574,7 @@ pub(crate) fn parameters(path: &Path) -> Result<HashMap<&'static str, String>, C
         .as_object()
         .ok_or_else(|| file("is JSON, but no object: it must begin with {".into()))?;
     let mut values = HashMap::new();
-    for (key, name) in PARAMETERS {
+    for (key, name) in PARAMETERS.iter().chain(more_keys) {
         let value = match (object.get(*key), *key) {
             (None, _) => continue,
             (Some(Value::String(value)), _) => value.clone(),

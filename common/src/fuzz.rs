@@ -106,7 +106,7 @@ fn with_file(name: &str, bytes: &[u8], parse: impl Fn(&Path)) {
 fn parameters_file() {
     let example = br#"{"authority": "https://login.microsoftonline.com/common", "client_id": "x", "scope": ["User.Read", "a"]}"#;
     fuzz(&[example], |bytes| {
-        with_file("json", bytes, |path| drop(config::parameters(path)));
+        with_file("json", bytes, |path| drop(config::parameters(path, &[])));
     });
 }
 

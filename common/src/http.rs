@@ -42,6 +42,8 @@ pub enum HttpError {
         host: String,
         /// What the system says of it.
         cause: String,
+        /// Whether nobody listens there, so that the request cannot have been read.
+        refused: bool,
     },
     /// The host's certificate is not trusted.
     #[error(
