@@ -4,7 +4,10 @@
 //! with the row that did.
 
 mod bad_settings;
+mod output;
+mod refusals;
 mod settings;
+mod transport;
 
 use std::{
     thread,
@@ -66,6 +69,16 @@ fn first_endpoint(sample: &str) -> &'static str {
     match sample {
         "device-code" => "devicecode",
         _ => "token",
+    }
+}
+
+/// How a sample begins to tell of a refused token request.
+fn refused(sample: &str, error: &str) -> String {
+    match sample {
+        "client-credentials" => {
+            format!("Error encountered when requesting access token: {error}\n")
+        }
+        _ => format!("error: {error}\n"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{each_sample, entra_calls, graph_calls, side_by_side};
 use crate::support::{SAMPLES, World};
 
 /// Where settings come from, strongest first, and what messages call it.
-const SOURCES: [(Source, &str); 4] = [
+pub const SOURCES: [(Source, &str); 4] = [
     (Source::Flag, "the command line"),
     (Source::Environment, "the environment"),
     (Source::DotEnv, ".env"),
