@@ -4,6 +4,7 @@
 //! with the row that did.
 
 mod bad_settings;
+mod cache;
 mod output;
 mod refusals;
 mod settings;
