@@ -5,7 +5,9 @@
 
 mod bad_settings;
 mod cache;
+mod log;
 mod output;
+mod pages;
 mod refusals;
 mod settings;
 mod transport;
