@@ -5,10 +5,12 @@
 
 mod bad_settings;
 mod cache;
+mod challenges;
 mod log;
 mod output;
 mod pages;
 mod refusals;
+mod retries;
 mod settings;
 mod transport;
 

@@ -182,6 +182,8 @@ fn ct5_no_password_and_no_terminal() {
     world
         .run()
         .fails(2, &["AZURE_PASSWORD", "--password-stdin"]);
+    let world = world.arg("--password-stdin").stdin("\n");
+    world.run().fails(2, &["The password from stdin is empty"]);
     assert!(emulator.requests().is_empty());
 }
 
