@@ -190,6 +190,20 @@ impl World {
     pub fn run(&self) -> Outcome {
         self.start().wait()
     }
+
+    /// Runs the sample to its end, for this once with a change to its command.
+    pub fn run_with(&self, change: impl FnOnce(&mut Command)) -> Outcome {
+        let mut command = self.command();
+        change(&mut command);
+        Running::start(command, &self.stdin).wait()
+    }
+
+    /// Runs the sample to its end from a shell script, in which `"$@"` stands for the sample and its arguments.
+    pub fn run_in_shell(&self, script: &str) -> Outcome {
+        let sample = binary(self.sample);
+        let command = self.command_of("sh", &["-c", script, "sh", sample.to_str().unwrap()]);
+        Running::start(command, &self.stdin).wait()
+    }
 }
 
 /// A sample on its way.
@@ -300,6 +314,14 @@ impl Outcome {
                 "\"{text}\" is missing: {self:#?}"
             );
         }
+        self
+    }
+
+    /// This text exactly so many times on stderr.
+    #[track_caller]
+    pub fn says_times(&self, times: usize, text: &str) -> &Self {
+        let found = self.stderr.matches(text).count();
+        assert_eq!(found, times, "\"{text}\": {self:#?}");
         self
     }
 }
