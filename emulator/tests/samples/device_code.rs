@@ -1,5 +1,6 @@
 //! Rows A and B: the device code flow.
 
+mod accounts;
 mod faults;
 mod polling;
 mod terminal;
@@ -35,26 +36,38 @@ const PROFILE: &str = r#"{
 }"#;
 
 /// An emulator at which nobody signs in unless the test does.
-pub fn quiet_emulator() -> Emulator {
+fn quiet_emulator() -> Emulator {
     polled_every(1)
 }
 
 fn polled_every(seconds: u64) -> Emulator {
-    Emulator::start(Options {
+    let options = Options {
         device_code_interval: Some(seconds),
         ..Options::default()
-    })
-    .unwrap()
+    };
+    Emulator::start(options).unwrap()
 }
 
 /// An emulator at which this user signs in to each code after its first poll.
 fn emulator_for(user: &str) -> Emulator {
-    Emulator::start(Options {
+    let options = Options {
         auto_sign_in: Some(user.into()),
         device_code_interval: Some(1),
         ..Options::default()
-    })
-    .unwrap()
+    };
+    Emulator::start(options).unwrap()
+}
+
+/// The usual emulator, but with tokens that are from their first second on too short-lived to be used again.
+pub fn emulator_of_short_tokens() -> Emulator {
+    let options = Options {
+        auto_sign_in: Some(EMPLOYEE.into()),
+        device_code_interval: Some(1),
+        token_lifetime: Some(299),
+        generate: Some(10),
+        ..Options::default()
+    };
+    Emulator::start(options).unwrap()
 }
 
 fn world(emulator: &Emulator) -> World {
@@ -162,47 +175,43 @@ fn a6_default_endpoint_of_each_cloud() {
             "microsoftgraph.chinacloudapi.cn",
         ),
     ];
-    side_by_side(
-        &clouds,
-        |cloud| cloud.0.into(),
-        |(login, graph)| {
-            let emulator = emulator();
-            let world = world(&emulator);
-            world.run().json();
-            let cache = std::fs::read_to_string(world.cache_file()).unwrap();
-            let login = format!("https://{login}");
-            std::fs::write(world.cache_file(), cache.replace(emulator.url(), &login)).unwrap();
+    side_by_side(&clouds, |(login, graph)| {
+        let emulator = emulator();
+        let world = world(&emulator);
+        world.run().json();
+        let cache = std::fs::read_to_string(world.cache_file()).unwrap();
+        let login = format!("https://{login}");
+        std::fs::write(world.cache_file(), cache.replace(emulator.url(), &login)).unwrap();
 
-            let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-            let authority = world.setting("AUTHORITY").replace(emulator.url(), &login);
-            let world = world
-                .env("AUTHORITY", authority)
-                .without("ENDPOINT")
-                .env(
-                    "HTTPS_PROXY",
-                    format!("http://{}", proxy.local_addr().unwrap()),
-                )
-                .env(
-                    "SSL_CERT_FILE",
-                    workspace()
-                        .join("emulator/keys/client.pem")
-                        .to_str()
-                        .unwrap(),
-                );
-            let run = world.start();
-            proxy.set_nonblocking(true).unwrap();
-            let connection = until("a connection to the proxy", || proxy.accept().ok());
-            connection.0.set_nonblocking(false).unwrap();
-            let mut line = String::new();
-            BufReader::new(connection.0).read_line(&mut line).unwrap();
-            assert_eq!(
-                line,
-                format!("CONNECT {graph}:443 HTTP/1.1\r\n"),
-                "{}",
-                run.stderr()
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let authority = world.setting("AUTHORITY").replace(emulator.url(), &login);
+        let world = world
+            .env("AUTHORITY", authority)
+            .without("ENDPOINT")
+            .env(
+                "HTTPS_PROXY",
+                format!("http://{}", proxy.local_addr().unwrap()),
+            )
+            .env(
+                "SSL_CERT_FILE",
+                workspace()
+                    .join("emulator/keys/client.pem")
+                    .to_str()
+                    .unwrap(),
             );
-        },
-    );
+        let run = world.start();
+        proxy.set_nonblocking(true).unwrap();
+        let connection = until("a connection to the proxy", || proxy.accept().ok());
+        connection.0.set_nonblocking(false).unwrap();
+        let mut line = String::new();
+        BufReader::new(connection.0).read_line(&mut line).unwrap();
+        assert_eq!(
+            line,
+            format!("CONNECT {graph}:443 HTTP/1.1\r\n"),
+            "{}",
+            run.stderr()
+        );
+    });
 }
 
 #[test]
@@ -245,35 +254,30 @@ fn a9_b12_what_a_refusal_says() {
             "AADSTS50057",
         ),
     ];
-    side_by_side(
-        &refusals,
-        |row| format!("{row:?}"),
-        |(name, value, fault, error, number)| {
-            let emulator = emulator();
-            if !fault.is_empty() {
-                emulator.fault(fault).unwrap();
-            }
-            let outcome = world(&emulator).env(name, *value).run();
-            outcome.fails(1, &[]);
-            let lines: Vec<&str> = outcome.stderr.lines().collect();
-            let at = lines
-                .iter()
-                .position(|line| *line == format!("error: {error}"));
-            let [description, correlation_id, advice] = lines[at.expect(&outcome.stderr) + 1..]
-            else {
-                panic!("{outcome:#?}")
-            };
-            assert!(
-                description.starts_with(&format!("error_description: {number}: ")),
-                "{outcome:#?}"
-            );
-            // The id that Entra knows the request by is the one that was sent with it.
-            let sent = emulator.requests().pop().unwrap();
-            let id = sent.header("client-request-id").unwrap();
-            assert_eq!(correlation_id, format!("correlation_id: {id}"));
-            assert!(advice.contains("docs/troubleshooting.md#"), "{outcome:#?}");
-        },
-    );
+    side_by_side(&refusals, |(name, value, fault, error, number)| {
+        let emulator = emulator();
+        if !fault.is_empty() {
+            emulator.fault(fault).unwrap();
+        }
+        let outcome = world(&emulator).env(name, *value).run();
+        outcome.fails(1, &[]);
+        let lines: Vec<&str> = outcome.stderr.lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| *line == format!("error: {error}"));
+        let [description, correlation_id, advice] = lines[at.expect(&outcome.stderr) + 1..] else {
+            panic!("{outcome:#?}")
+        };
+        assert!(
+            description.starts_with(&format!("error_description: {number}: ")),
+            "{outcome:#?}"
+        );
+        // The id that Entra knows the request by is the one that was sent with it.
+        let sent = emulator.requests().pop().unwrap();
+        let id = sent.header("client-request-id").unwrap();
+        assert_eq!(correlation_id, format!("correlation_id: {id}"));
+        assert!(advice.contains("docs/troubleshooting.md#"), "{outcome:#?}");
+    });
 }
 
 #[test]
@@ -283,17 +287,13 @@ fn a10_declined_and_expired() {
         (|emulator, code| emulator.decline(code), "declined"),
         (|emulator, code| emulator.expire(code), "expired"),
     ];
-    side_by_side(
-        &ends,
-        |row| row.1.into(),
-        |(step, word)| {
-            let emulator = quiet_emulator();
-            let world = world(&emulator);
-            let run = world.start();
-            step(&emulator, &code(&emulator)).unwrap();
-            run.wait().fails(1, &[word]);
-        },
-    );
+    side_by_side(&ends, |(step, word)| {
+        let emulator = quiet_emulator();
+        let world = world(&emulator);
+        let run = world.start();
+        step(&emulator, &code(&emulator)).unwrap();
+        run.wait().fails(1, &[word]);
+    });
 }
 
 #[test]
@@ -345,21 +345,17 @@ fn b2_the_manager() {
         (MANAGER, None),
         (ZOE, None),
     ];
-    side_by_side(
-        &users,
-        |row| row.0.into(),
-        |(user, manager)| {
-            let emulator = emulator_for(user);
-            let profile = world(&emulator).arg("--manager").run().json();
-            assert_eq!(profile["userPrincipalName"], *user);
-            let (last, value) = profile.as_object().unwrap().iter().next_back().unwrap();
-            assert_eq!(last, "manager");
-            match manager {
-                Some(name) => assert_eq!(value["displayName"], *name),
-                None => assert_eq!(*value, Value::Null),
-            }
-        },
-    );
+    side_by_side(&users, |(user, manager)| {
+        let emulator = emulator_for(user);
+        let profile = world(&emulator).arg("--manager").run().json();
+        assert_eq!(profile["userPrincipalName"], *user);
+        let (last, value) = profile.as_object().unwrap().iter().next_back().unwrap();
+        assert_eq!(last, "manager");
+        match manager {
+            Some(name) => assert_eq!(value["displayName"], *name),
+            None => assert_eq!(*value, Value::Null),
+        }
+    });
 }
 
 #[test]
@@ -406,120 +402,16 @@ fn b7_authorities_of_many_tenants() {
         ("consumers", "someone@outlook.com", "Sam Someone"),
         ("contoso.com", "ada@fabrikam.com", "Ada Guest"),
     ];
-    side_by_side(
-        &sign_ins,
-        |row| format!("{row:?}"),
-        |(tenant, user, name)| {
-            let emulator = quiet_emulator();
-            let world = World::registered_as(&emulator, "device-code", "device-code-any-account")
-                .env("AUTHORITY", format!("{}/{tenant}", emulator.url()));
-            assert_eq!(
-                run_as(&emulator, &world, &[], user).json()["displayName"],
-                *name
-            );
-            emulator.clear_requests();
-            assert_eq!(world.run().json()["displayName"], *name);
-            assert_eq!(asked(&emulator), ["me"], "the account is in the cache");
-        },
-    );
-}
-
-#[test]
-fn b8_the_second_run_asks_nobody() {
-    let emulator = emulator();
-    let world = world(&emulator);
-    let first = world.run();
-    first.json();
-    assert_eq!(asked(&emulator), ["devicecode", "token", "me"]);
-    emulator.clear_requests();
-    let second = world.run();
-    assert_eq!(second.json(), first.json());
-    assert_eq!(emulator.requests().len(), 1, "{:#?}", emulator.requests());
-    for prompt in ["To sign in", "devicelogin", "Waiting", "Only continue"] {
-        assert!(first.stderr.contains(prompt), "{first:#?}");
-        assert!(!second.stderr.contains(prompt), "{second:#?}");
-    }
-}
-
-#[test]
-fn b8_an_expired_token_costs_one_request_more() {
-    let emulator = Emulator::start(Options {
-        auto_sign_in: Some(EMPLOYEE.into()),
-        device_code_interval: Some(1),
-        token_lifetime: Some(299), // from its first second on too short to be used again
-        ..Options::default()
-    })
-    .unwrap();
-    let world = world(&emulator);
-    world.run().json();
-    emulator.clear_requests();
-    let second = world.run();
-    assert_eq!(second.json()["displayName"], "Contoso Employee");
-    assert!(!second.stderr.contains("To sign in"), "{second:#?}");
-    let requests = emulator.requests();
-    assert_eq!(requests.len(), 2, "{requests:#?}");
-    assert_eq!(requests[0].field("grant_type"), Some("refresh_token"));
-    assert_eq!(requests[1].path, "/v1.0/me");
-}
-
-#[test]
-fn b8_one_connection_per_host() {
-    let emulator = Emulator::start(Options {
-        auto_sign_in: Some(EMPLOYEE.into()),
-        device_code_interval: Some(1),
-        generate: Some(250),
-        ..Options::default()
-    })
-    .unwrap();
-    // Two names for one machine: Entra ID's and Graph's.
-    let graph = emulator.url().replace("127.0.0.1", "localhost");
-    world(&emulator)
-        .env("SCOPE", "User.ReadBasic.All")
-        .env("ENDPOINT", format!("{graph}/v1.0/users"))
-        .arg("--all")
-        .run()
-        .json();
-    for host in ["127.0.0.1:", "localhost:"] {
-        let mut requests = emulator.requests();
-        requests.retain(|request| request.header("host").unwrap().starts_with(host));
-        assert!(requests.len() >= 3, "{requests:#?}");
-        let connection = requests[0].connection;
-        assert!(
-            requests
-                .iter()
-                .all(|request| request.connection == connection),
-            "{requests:#?}"
+    side_by_side(&sign_ins, |(tenant, user, name)| {
+        let emulator = quiet_emulator();
+        let world = World::registered_as(&emulator, "device-code", "device-code-any-account")
+            .env("AUTHORITY", format!("{}/{tenant}", emulator.url()));
+        assert_eq!(
+            run_as(&emulator, &world, &[], user).json()["displayName"],
+            *name
         );
-    }
-}
-
-#[test]
-fn b9_several_cached_accounts() {
-    let emulator = quiet_emulator();
-    let world = world(&emulator);
-    let run = |args: &[&str], user| run_as(&emulator, &world, args, user);
-    run(&[], EMPLOYEE).json();
-    // Not in the cache: signs in, and is added.
-    run(&["--account", MANAGER], MANAGER).json();
-    emulator.clear_requests();
-
-    run(&[], EMPLOYEE).fails(2, &["--account", EMPLOYEE, MANAGER]);
-    assert_eq!(asked(&emulator), [""; 0]);
-
-    for (account, name) in [
-        ("Contoso_EMPLOYEE@contoso.com", "Contoso Employee"),
-        (MANAGER, "Contoso Manager"),
-    ] {
-        let outcome = run(&["--account", account], ZOE);
-        assert_eq!(outcome.json()["displayName"], name);
-    }
-    assert_eq!(asked(&emulator), ["me"], "both were in the cache");
-
-    run(&["--account", ZOE], EMPLOYEE).fails(1, &[EMPLOYEE, ZOE, "--account"]);
-    assert!(
-        !asked(&emulator)[1..].contains(&"me".into()),
-        "no call as somebody else"
-    );
-    let cache = std::fs::read_to_string(world.cache_file()).unwrap();
-    assert!(!cache.contains(ZOE));
+        emulator.clear_requests();
+        assert_eq!(world.run().json()["displayName"], *name);
+        assert_eq!(asked(&emulator), ["me"], "the account is in the cache");
+    });
 }

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    fmt::Debug,
+    fs,
     io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -363,13 +365,13 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Tries all rows of a table at the same time, each on a thread that goes by the name of the row: most of what a
+/// Tries all rows of a table at the same time, each on a thread that goes by the name of its row: most of what a
 /// sample does is waiting.
-pub fn side_by_side<T: Sync>(rows: &[T], name: impl Fn(&T) -> String, test: impl Fn(&T) + Sync) {
+pub fn side_by_side<T: Debug + Sync>(rows: &[T], test: impl Fn(&T) + Sync) {
     thread::scope(|scope| {
         let test = &test;
         for row in rows {
-            let thread = thread::Builder::new().name(name(row));
+            let thread = thread::Builder::new().name(format!("{row:?}"));
             thread.spawn_scoped(scope, move || test(row)).unwrap();
         }
     });

@@ -1,8 +1,8 @@
 //! Whatever goes wrong at an endpoint that this flow asks, the sample lives on or ends with 1, and never panics.
 
-use emulator::{Emulator, Options};
+use emulator::Emulator;
 
-use super::{asked, emulator_for, world};
+use super::{asked, emulator_for, emulator_of_short_tokens, world};
 use crate::support::{EMPLOYEE, Outcome, World, side_by_side};
 
 const ENDPOINTS: [&str; 5] = ["devicecode", "token", "me", "manager", "users"];
@@ -140,7 +140,7 @@ fn everywhere<'a>(faults: impl Iterator<Item = &'a str>) -> Vec<String> {
 fn b6_faults_that_the_sample_gets_over() {
     let mut faults = everywhere(PASSING.into_iter());
     faults.extend(HARMLESS.map(String::from));
-    side_by_side(&faults, String::clone, |fault| {
+    side_by_side(&faults, |fault| {
         let answer = run_with(fault).json();
         if fault.starts_with("users") {
             assert!(answer["value"].is_array());
@@ -160,20 +160,16 @@ fn b12_faults_that_end_the_run() {
                 .map(|fault| (fault, said)),
         );
     }
-    side_by_side(
-        &faults,
-        |row| row.0.clone(),
-        |(fault, said)| {
-            run_with(fault).fails(1, &[said]);
-        },
-    );
+    side_by_side(&faults, |(fault, said)| {
+        run_with(fault).fails(1, &[said]);
+    });
 }
 
 /// A request that hangs is given up after 30 seconds and sent again.
 #[test]
 fn b6_survives_timeouts() {
     let hangs = everywhere(["hang"].into_iter());
-    side_by_side(&hangs, String::clone, |fault| drop(run_with(fault).json()));
+    side_by_side(&hangs, |fault| drop(run_with(fault).json()));
 }
 
 /// The silent way to a token has its own troubles: an outage ends the run, a refusal leads to a new sign-in.
@@ -203,30 +199,20 @@ fn b8_faults_of_the_silent_way() {
         ("token:status-503*always", "503", &["token"]),
         ("token:huge=17", "more than 16 MiB", &["token"]),
     ];
-    side_by_side(
-        &faults,
-        |row| row.0.into(),
-        |(fault, said, requests)| {
-            let emulator = Emulator::start(Options {
-                auto_sign_in: Some(EMPLOYEE.into()),
-                device_code_interval: Some(1),
-                token_lifetime: Some(299), // used once, and then renewed
-                ..Options::default()
-            })
-            .unwrap();
-            let world: World = world(&emulator);
-            world.run().json();
-            emulator.clear_requests();
-            emulator.fault(fault).unwrap();
-            let outcome = world.run();
-            match *said {
-                "" => drop(outcome.json()),
-                said => drop(outcome.fails(1, &[said])),
-            }
-            assert_eq!(asked(&emulator), *requests, "{outcome:#?}");
-            // The account is still there, and so is the way on.
-            emulator.clear_faults();
-            world.run().json();
-        },
-    );
+    side_by_side(&faults, |(fault, said, requests)| {
+        let emulator = emulator_of_short_tokens();
+        let world: World = world(&emulator);
+        world.run().json();
+        emulator.clear_requests();
+        emulator.fault(fault).unwrap();
+        let outcome = world.run();
+        match *said {
+            "" => drop(outcome.json()),
+            said => drop(outcome.fails(1, &[said])),
+        }
+        assert_eq!(asked(&emulator), *requests, "{outcome:#?}");
+        // The account is still there, and so is the way on.
+        emulator.clear_faults();
+        world.run().json();
+    });
 }

@@ -59,35 +59,31 @@ fn b6_the_pace_of_the_polls() {
         (2, &["token:reset"], &[2, 2, 2]),
         (2, &["token:status-503"], &[2, 2, 2]),
     ];
-    side_by_side(
-        &paces,
-        |row| format!("{row:?}"),
-        |(interval, faults, expected)| {
-            let emulator = Emulator::start(Options {
-                auto_sign_in: Some(EMPLOYEE.into()),
-                device_code_interval: Some(*interval),
-                faults: faults.iter().map(|fault| (*fault).into()).collect(),
-                ..Options::default()
-            })
-            .unwrap();
-            let world = world(&emulator);
-            let (pauses, outcome) = pauses(&emulator, world.start());
-            outcome.json();
-            assert_eq!(
-                pauses.len(),
-                expected.len() + 1,
-                "{:#?}",
-                emulator.requests()
-            );
-            for (number, (pause, seconds)) in pauses.iter().zip(*expected).enumerate() {
-                let seconds = Duration::from_secs(*seconds);
-                assert!(pause.longest >= seconds, "{number}: {:?}", pause.longest);
-                // Backing off may double it; a busy machine adds its own.
-                let limit = seconds * 2 + Duration::from_secs(4);
-                assert!(pause.shortest < limit, "{number}: {:?}", pause.shortest);
-            }
-        },
-    );
+    side_by_side(&paces, |(interval, faults, expected)| {
+        let emulator = Emulator::start(Options {
+            auto_sign_in: Some(EMPLOYEE.into()),
+            device_code_interval: Some(*interval),
+            faults: faults.iter().map(|fault| (*fault).into()).collect(),
+            ..Options::default()
+        })
+        .unwrap();
+        let world = world(&emulator);
+        let (pauses, outcome) = pauses(&emulator, world.start());
+        outcome.json();
+        assert_eq!(
+            pauses.len(),
+            expected.len() + 1,
+            "{:#?}",
+            emulator.requests()
+        );
+        for (number, (pause, seconds)) in pauses.iter().zip(*expected).enumerate() {
+            let seconds = Duration::from_secs(*seconds);
+            assert!(pause.longest >= seconds, "{number}: {:?}", pause.longest);
+            // Backing off may double it; a busy machine adds its own.
+            let limit = seconds * 2 + Duration::from_secs(4);
+            assert!(pause.shortest < limit, "{number}: {:?}", pause.shortest);
+        }
+    });
 }
 
 #[test]
@@ -114,21 +110,17 @@ fn b6_ends_at_expires_in() {
             2,
         ),
     ];
-    side_by_side(
-        &starts,
-        |row| format!("{row:?}"),
-        |(start, poll, seconds)| {
-            let emulator = quiet_emulator();
-            emulator.fault(start).unwrap();
-            emulator.fault(poll).unwrap();
-            let outcome = world(&emulator).run();
-            outcome.fails(1, &["The code expired"]);
-            assert!(
-                outcome.elapsed >= Duration::from_secs(*seconds),
-                "{outcome:#?}"
-            );
-        },
-    );
+    side_by_side(&starts, |(start, poll, seconds)| {
+        let emulator = quiet_emulator();
+        emulator.fault(start).unwrap();
+        emulator.fault(poll).unwrap();
+        let outcome = world(&emulator).run();
+        outcome.fails(1, &["The code expired"]);
+        assert!(
+            outcome.elapsed >= Duration::from_secs(*seconds),
+            "{outcome:#?}"
+        );
+    });
 }
 
 /// A lifetime and a pause beyond any clock are no reason to panic.
@@ -177,43 +169,39 @@ fn b6_ctrl_c() {
         ("me:hang", "me"),
         ("me:slow=10000", "me"),
     ];
-    side_by_side(
-        &waits,
-        |row| row.0.into(),
-        |(fault, request)| {
-            let mut seconds = (0..5).map(|_| {
-                let emulator = super::emulator_for(EMPLOYEE);
-                emulator.fault(fault).unwrap();
-                let world = world(&emulator);
-                let run = world.start();
-                until(request, || {
-                    let last = emulator.requests().pop()?;
-                    let is_waiting = !fault.contains("status") || last.status.is_some();
-                    (last.path.ends_with(request) && is_waiting).then_some(())
-                });
-                // The answer of a poll or start takes a moment to be shown; nothing of it may follow the last line.
-                if *fault == "devicecode:interval=600" {
-                    until("the prompt", || {
-                        run.stderr().contains("Waiting").then_some(())
-                    });
-                }
-                let before = Instant::now();
-                run.signal("INT");
-                let outcome = run.wait();
-                let elapsed = before.elapsed();
-                outcome.fails(130, &[]);
-                assert!(outcome.stderr.ends_with("\nInterrupted.\n"), "{outcome:#?}");
-                assert_eq!(
-                    outcome.stderr.matches("Interrupted").count(),
-                    1,
-                    "{outcome:#?}"
-                );
-                elapsed
+    side_by_side(&waits, |(fault, request)| {
+        let mut seconds = (0..5).map(|_| {
+            let emulator = super::emulator_for(EMPLOYEE);
+            emulator.fault(fault).unwrap();
+            let world = world(&emulator);
+            let run = world.start();
+            until(request, || {
+                let last = emulator.requests().pop()?;
+                let is_waiting = !fault.contains("status") || last.status.is_some();
+                (last.path.ends_with(request) && is_waiting).then_some(())
             });
-            // Where other programs keep the machine busy, it may take several tries to see how quick it is.
-            assert!(seconds.any(|elapsed| elapsed < Duration::from_secs(1)));
-        },
-    );
+            // The answer of a poll or start takes a moment to be shown; nothing of it may follow the last line.
+            if *fault == "devicecode:interval=600" {
+                until("the prompt", || {
+                    run.stderr().contains("Waiting").then_some(())
+                });
+            }
+            let before = Instant::now();
+            run.signal("INT");
+            let outcome = run.wait();
+            let elapsed = before.elapsed();
+            outcome.fails(130, &[]);
+            assert!(outcome.stderr.ends_with("\nInterrupted.\n"), "{outcome:#?}");
+            assert_eq!(
+                outcome.stderr.matches("Interrupted").count(),
+                1,
+                "{outcome:#?}"
+            );
+            elapsed
+        });
+        // Where other programs keep the machine busy, it may take several tries to see how quick it is.
+        assert!(seconds.any(|elapsed| elapsed < Duration::from_secs(1)));
+    });
 }
 
 /// The code is shown, and flushed, before anything is asked with it.

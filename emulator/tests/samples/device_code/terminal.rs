@@ -11,43 +11,37 @@ use crate::support::{EMPLOYEE, Outcome, Running, World, binary, side_by_side, un
 /// The server's words and its page, whatever they are; nothing of it is known to the sample.
 #[test]
 fn a7_b4_the_prompt_is_the_servers() {
-    let start = |fields: &str| format!(r#"{{"device_code":"B","expires_in":1,{fields}}}"#);
     let prompts = [
         (
-            start(
-                r#""user_code":"Q7X","verification_uri":"https://login.example/d","message":"Öffnen Sie login.example/d: Q7X"}"#,
-            ),
-            "Öffnen Sie login.example/d: Q7X\n",
+            r#","message":"Öffnen Sie login.example/d: Q7X""#,
+            "\nÖffnen Sie login.example/d: Q7X\n",
         ),
         // Without a message, a sentence of the fields.
         (
-            start(r#""user_code":"Q7X","verification_uri":"https://login.example/d""#),
-            "open the page https://login.example/d in a web browser on any device and enter the code Q7X.\n",
+            "",
+            "\nTo sign in, open the page https://login.example/d in a web browser on any device and enter the code Q7X.\n",
         ),
         // A message is one line, and none that plays with the terminal.
         (
-            start(
-                r#""user_code":"Q7X","verification_uri":"https://login.example/d","message":"one\r\ntwo\u001b[2Jthree\u202e""#,
-            ),
-            "one two[2Jthree\n",
+            r#","message":"one\r\ntwo\u001b[2Jthree\u202e""#,
+            "\none two[2Jthree\n",
         ),
     ];
-    side_by_side(
-        &prompts,
-        |row| row.1.into(),
-        |(answer, said)| {
-            let emulator = quiet_emulator();
-            emulator
-                .fault(&format!("devicecode:body={}", answer.replace("}}", "}")))
-                .unwrap();
-            let outcome = world(&emulator).run();
-            outcome.fails(1, &[said]);
-            assert!(
-                !outcome.stderr.contains("microsoft.com/devicelogin"),
-                "{outcome:#?}"
-            );
-        },
-    );
+    side_by_side(&prompts, |(message, said)| {
+        let emulator = quiet_emulator();
+        let answer = format!(
+            r#"{{"user_code":"Q7X","device_code":"B","verification_uri":"https://login.example/d","expires_in":1{message}}}"#
+        );
+        emulator
+            .fault(&format!("devicecode:body={answer}"))
+            .unwrap();
+        let outcome = world(&emulator).run();
+        outcome.fails(1, &[said]);
+        assert!(
+            !outcome.stderr.contains("microsoft.com/devicelogin"),
+            "{outcome:#?}"
+        );
+    });
 }
 
 #[test]
