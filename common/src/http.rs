@@ -1,7 +1,7 @@
 //! The one HTTP client: no redirects, bounded answers, time-outs, retries, proxy and CA from the environment.
 
 use std::{
-    error::Error as _,
+    error::Error,
     fs, io,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
@@ -232,22 +232,11 @@ fn build(loopback: bool, tls: bool) -> Result<Client, HttpError> {
 impl HttpError {
     fn from_reqwest(error: &reqwest::Error, url: &Url) -> Self {
         let host = url.origin().ascii_serialization();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            // A rustls error travels inside of an I/O error.
-            let inner = cause
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref);
-            let tls = cause
-                .downcast_ref()
-                .or(inner.and_then(|inner| inner.downcast_ref()));
-            if let Some(tls @ rustls::Error::InvalidCertificate(_)) = tls {
-                return Self::Certificate {
-                    host,
-                    cause: tls.to_string(),
-                };
-            }
-            source = cause.source();
+        if let Some(tls @ rustls::Error::InvalidCertificate(_)) = tls_error(error) {
+            return Self::Certificate {
+                host,
+                cause: tls.to_string(),
+            };
         }
         let cause = if error.is_timeout() {
             format!("no complete answer within {} seconds", TIMEOUT.as_secs())
@@ -258,9 +247,22 @@ impl HttpError {
     }
 }
 
+/// The TLS error behind an error. It travels inside of I/O errors, which leave what they hold out of their sources.
+fn tls_error<'e>(mut error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    loop {
+        while let Some(held) = error.downcast_ref().and_then(io::Error::get_ref) {
+            error = held;
+        }
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
+        }
+        error = error.source()?;
+    }
+}
+
 /// The innermost cause says what happened; what stands around it names the layers of the client.
 fn chain(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+    let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }

@@ -161,7 +161,12 @@ impl TokenCache {
                     error.error()
                 ));
                 if error.error() == "invalid_grant" {
-                    self.change(|account| account.refresh_token = None);
+                    let refused = refresh_token.secret();
+                    self.change(|account| {
+                        account
+                            .refresh_token
+                            .take_if(|token| token.secret() == refused);
+                    });
                 }
                 Ok(None)
             }
@@ -218,35 +223,32 @@ impl TokenCache {
             expires_at: now.saturating_add(answer.expires_in().unwrap_or_default().as_secs()),
         };
         let user = user.unwrap_or_else(User::app);
-        let mut account = self
-            .account
-            .take()
+        let account = self.account.take();
+        let account = account
             .filter(|account| account.user_id == user.id)
-            .unwrap_or_else(|| Account::new(&self.authority, &self.client_id));
-        account.user_id = user.id;
-        account.user_name = user.name;
-        account.used_at = now;
-        // Entra ID may leave the refresh token out of an answer: then the old one stays good.
-        account.refresh_token = answer.refresh_token().cloned().or(account.refresh_token);
-        account
-            .access_tokens
-            .retain(|other| other.target != self.target);
-        account.access_tokens.push(cached);
-        self.write(&account);
+            .unwrap_or_else(|| Account::new(&self.authority, &self.client_id, &user));
         self.account.replace(Some(account));
+        self.change(|account| {
+            account.user_name.clone_from(&user.name);
+            account.used_at = now;
+            // Entra ID may leave the refresh token out of an answer: then the old one stays good.
+            if let Some(refresh_token) = answer.refresh_token() {
+                account.refresh_token = Some(refresh_token.clone());
+            }
+            account
+                .access_tokens
+                .retain(|other| other.target != self.target);
+            account.access_tokens.push(cached.clone());
+        });
         token
     }
 
-    fn change(&self, change: impl FnOnce(&mut Account)) {
+    fn change(&self, change: impl Fn(&mut Account)) {
         if let Some(account) = self.account.borrow_mut().as_mut() {
             change(account);
-            self.write(account);
-        }
-    }
-
-    fn write(&self, account: &Account) {
-        if let Some(store) = &self.store {
-            store.merge(account);
+            if let Some(store) = &self.store {
+                store.change(account, change);
+            }
         }
     }
 }
@@ -329,12 +331,12 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(authority: &str, client_id: &str) -> Self {
+    fn new(authority: &str, client_id: &str, user: &User) -> Self {
         Self {
             authority: authority.to_owned(),
             client_id: client_id.to_owned(),
-            user_id: String::new(),
-            user_name: String::new(),
+            user_id: user.id.clone(),
+            user_name: user.name.clone(),
             used_at: 0,
             refresh_token: None,
             access_tokens: Vec::new(),
@@ -430,13 +432,15 @@ impl Store {
         }
     }
 
-    /// Puts one account's tokens into the file and leaves the others as they are by now.
-    fn merge(&self, account: &Account) {
-        let merged = self.lock().and_then(|_lock| {
+    /// Makes a change to an account in the file, as other runs have left it by now; `account` where it is not there.
+    fn change(&self, account: &Account, change: impl Fn(&mut Account)) {
+        let changed = self.lock().and_then(|_lock| {
             let now = now();
             let mut accounts = self.read();
-            accounts.retain(|other| !other.is_same(account));
-            accounts.push(account.clone());
+            match accounts.iter_mut().find(|other| other.is_same(account)) {
+                Some(account) => change(account),
+                None => accounts.push(account.clone()),
+            }
             for account in &mut accounts {
                 account
                     .access_tokens
@@ -448,7 +452,7 @@ impl Store {
                 accounts,
             })
         });
-        if let Err(error) = merged {
+        if let Err(error) = changed {
             self.warn(error);
         }
     }

@@ -8,6 +8,8 @@
 
 mod support;
 
+mod cache;
 mod contract;
 mod device_code;
 mod docs;
+mod memory;

@@ -2,11 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
-    io::Write,
+    env,
+    fmt::Debug,
+    fs,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -50,6 +53,12 @@ pub fn binary(sample: &str) -> PathBuf {
         ]);
         for sample in SAMPLES {
             cargo.args(["--package", sample]);
+        }
+        // What the outer cargo says of this package would have dependencies with build scripts built anew, each time.
+        for name in env::vars().map(|(name, _)| name) {
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(name);
+            }
         }
         assert!(cargo.current_dir(workspace).status().unwrap().success());
         folder.to_owned()
@@ -190,14 +199,28 @@ impl World {
     pub fn run(&self) -> Outcome {
         self.start().wait()
     }
+
+    /// Runs the sample to its end, for this once with a change to its command.
+    pub fn run_with(&self, change: impl FnOnce(&mut Command)) -> Outcome {
+        let mut command = self.command();
+        change(&mut command);
+        Running::start(command, &self.stdin).wait()
+    }
+
+    /// Runs the sample to its end from a shell script, in which `"$@"` stands for the sample and its arguments.
+    pub fn run_in_shell(&self, script: &str) -> Outcome {
+        let sample = binary(self.sample);
+        let command = self.command_of("sh", &["-c", script, "sh", sample.to_str().unwrap()]);
+        Running::start(command, &self.stdin).wait()
+    }
 }
 
 /// A sample on its way.
 pub struct Running {
     child: Child,
     started: Instant,
-    stdout: Option<std::thread::JoinHandle<Vec<u8>>>,
-    stderr: Option<std::thread::JoinHandle<Vec<u8>>>,
+    stdout: Option<Pipe>,
+    stderr: Option<Pipe>,
 }
 
 impl Running {
@@ -208,8 +231,8 @@ impl Running {
         if let Some(mut pipe) = child.stdin.take() {
             let _ = pipe.write_all(stdin);
         }
-        let stdout = child.stdout.take().map(reader);
-        let stderr = child.stderr.take().map(reader);
+        let stdout = child.stdout.take().map(Pipe::read);
+        let stderr = child.stderr.take().map(Pipe::read);
         Self {
             child,
             started,
@@ -237,10 +260,10 @@ impl Running {
                 let _ = self.child.kill();
                 panic!("the sample does not end");
             }
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         };
-        let text = |pipe: Option<std::thread::JoinHandle<Vec<u8>>>| {
-            String::from_utf8(pipe.map(|pipe| pipe.join().unwrap()).unwrap_or_default()).unwrap()
+        let text = |pipe: Option<Pipe>| {
+            String::from_utf8(pipe.map(Pipe::to_its_end).unwrap_or_default()).unwrap()
         };
         Outcome {
             status,
@@ -248,6 +271,24 @@ impl Running {
             stderr: text(self.stderr.take()),
             elapsed: self.started.elapsed(),
         }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// What has come on stdout so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.as_ref().unwrap().so_far()
+    }
+
+    /// What has come on stderr so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.as_ref().unwrap().so_far()
     }
 }
 
@@ -258,12 +299,33 @@ impl Drop for Running {
     }
 }
 
-fn reader(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        bytes
-    })
+/// A pipe from the sample, read as it comes.
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Pipe {
+    fn read(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = bytes.clone();
+        let thread = thread::spawn(move || {
+            let mut piece = [0; 8192];
+            while let Ok(length @ 1..) = pipe.read(&mut piece) {
+                shared.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
+        });
+        Self { bytes, thread }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn to_its_end(self) -> Vec<u8> {
+        self.thread.join().unwrap();
+        std::mem::take(&mut self.bytes.lock().unwrap())
+    }
 }
 
 /// What came of a run.
@@ -302,4 +364,37 @@ impl Outcome {
         }
         self
     }
+
+    /// This text exactly so many times on stderr.
+    #[track_caller]
+    pub fn says_times(&self, times: usize, text: &str) -> &Self {
+        let found = self.stderr.matches(text).count();
+        assert_eq!(found, times, "\"{text}\": {self:#?}");
+        self
+    }
+}
+
+/// Waits for what must come in the end.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(started.elapsed() < PATIENCE, "still missing: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Tries all rows of a table at the same time, each on a thread that goes by the name of its row: most of what a
+/// sample does is waiting.
+pub fn side_by_side<T: Debug + Sync>(rows: &[T], test: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        let test = &test;
+        for row in rows {
+            let thread = thread::Builder::new().name(format!("{row:?}"));
+            thread.spawn_scoped(scope, move || test(row)).unwrap();
+        }
+    });
 }
