@@ -295,7 +295,10 @@ impl Settings {
             }
         }
         if let Some(path) = &args.parameters {
-            layers.push((Origin::Parameters(path.clone()), parameters(path, more_keys)?));
+            layers.push((
+                Origin::Parameters(path.clone()),
+                parameters(path, more_keys)?,
+            ));
         }
         Ok(Self { layers })
     }

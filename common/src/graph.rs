@@ -66,8 +66,10 @@ pub enum GraphError {
 pub struct GraphRefusal {
     /// The HTTP status.
     pub status: StatusCode,
-    content: String,
-    advice: String,
+    /// The error JSON, or the text of a page in its place.
+    pub content: String,
+    /// What to do about it.
+    pub advice: String,
 }
 
 impl fmt::Display for GraphRefusal {

@@ -93,18 +93,37 @@ impl HttpClient {
     /// # Errors
     /// As [`HttpClient::send_once`], after the last try.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.send_while(request, is_transient).await
+    }
+
+    /// Sends a request that works only once, such as the redemption of an authorization code: again only where it
+    /// cannot have been taken in, after 429, 503 and a refused connection.
+    ///
+    /// # Errors
+    /// As [`HttpClient::send_once`], after the last try.
+    pub async fn send_single_use(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.send_while(request, |outcome| match outcome {
+            Ok(answer) => matches!(answer.status().as_u16(), 429 | 503),
+            Err(error) => matches!(error, HttpError::Connection { refused: true, .. }),
+        })
+        .await
+    }
+
+    async fn send_while(
+        &self,
+        request: HttpRequest,
+        may_succeed_later: fn(&Result<HttpResponse, HttpError>) -> bool,
+    ) -> Result<HttpResponse, HttpError> {
         let mut backoff = FIRST_BACKOFF;
         for next_try in 2..=TRIES {
             let outcome = self.send_once(request.clone()).await;
+            if !may_succeed_later(&outcome) {
+                return outcome;
+            }
             let (trouble, wait) = match &outcome {
-                Ok(response) if is_overload(response.status()) => (
-                    response.status().to_string(),
-                    retry_after(response.headers()),
-                ),
-                Err(error @ HttpError::Connection { cause, .. }) if error.is_transient() => {
-                    (cause.clone(), None)
-                }
-                _ => return outcome,
+                Ok(answer) => (answer.status().to_string(), retry_after(answer.headers())),
+                Err(HttpError::Connection { cause, .. }) => (cause.clone(), None),
+                Err(error) => (error.to_string(), None),
             };
             let host = request.uri().host().unwrap_or_default();
             let wait = wait.unwrap_or(backoff);
@@ -243,7 +262,14 @@ impl HttpError {
         } else {
             text::one_line(&chain(error), 300)
         };
-        Self::Connection { host, cause }
+        let refused = std::iter::successors(Some(error as &dyn Error), |error| (*error).source())
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|cause| cause.kind() == io::ErrorKind::ConnectionRefused);
+        Self::Connection {
+            host,
+            cause,
+            refused,
+        }
     }
 }
 
@@ -270,6 +296,13 @@ fn chain(error: &reqwest::Error) -> String {
     match innermost.downcast_ref::<reqwest::Error>() {
         Some(error) if error.url().is_some() => "the request failed".into(),
         _ => innermost.to_string(),
+    }
+}
+
+fn is_transient(outcome: &Result<HttpResponse, HttpError>) -> bool {
+    match outcome {
+        Ok(answer) => is_overload(answer.status()),
+        Err(error) => error.is_transient(),
     }
 }
 

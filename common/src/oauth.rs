@@ -68,7 +68,7 @@ impl EntraClient {
             ));
         Self {
             oauth,
-            http: EntraHttp(http.clone()),
+            http: EntraHttp::new(http),
         }
     }
 
@@ -86,7 +86,7 @@ impl EntraClient {
         url.set_query(Some("api-version=1.0"));
         let mut request = HttpRequest::new(Vec::new());
         *request.uri_mut() = uri(&url)?;
-        let answer = self.http.0.send_once(request).await?;
+        let answer = self.http.http.send_once(request).await?;
         serde_json::from_slice(answer.body()).map_err(|_| EntraError::NotOAuth {
             status: answer.status(),
             retry_after: None,
@@ -121,7 +121,7 @@ impl EntraClient {
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
-        let answer = judge(self.http.0.send_once(request).await?)?;
+        let answer = judge(self.http.http.send_once(request).await?)?;
         serde_json::from_slice(answer.body()).map_err(|_| EntraError::NotOAuth {
             status: answer.status(),
             retry_after: None,
@@ -159,14 +159,41 @@ impl std::ops::Deref for EntraClient {
 ///
 /// # Errors
 /// [`EntraError`]: a refusal, an answer that is no OAuth, or none at all.
-pub struct EntraHttp(HttpClient);
+pub struct EntraHttp {
+    http: HttpClient,
+    single_use: bool,
+}
+
+impl EntraHttp {
+    /// For requests that may be sent again.
+    pub fn new(http: &HttpClient) -> Self {
+        Self {
+            http: http.clone(),
+            single_use: false,
+        }
+    }
+
+    /// For requests that work only once: the redemption of an authorization code.
+    pub fn single_use(http: &HttpClient) -> Self {
+        Self {
+            http: http.clone(),
+            single_use: true,
+        }
+    }
+}
 
 impl<'c> AsyncHttpClient<'c> for EntraHttp {
     type Error = EntraError;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, EntraError>> + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move { judge(self.0.send(request).await?) })
+        Box::pin(async move {
+            let answer = match self.single_use {
+                true => self.http.send_single_use(request).await,
+                false => self.http.send(request).await,
+            };
+            judge(answer?)
+        })
     }
 }
 
@@ -259,7 +286,7 @@ impl fmt::Display for Refusal {
         writeln!(f, "{}", self.error)?;
         writeln!(f, "error_description: {}", self.description)?;
         write!(f, "correlation_id: {}", self.correlation_id)?;
-        match advice::for_refusal(&self.error, &self.codes) {
+        match self.advice() {
             Some(advice) => write!(f, "\n{advice}"),
             None => Ok(()),
         }
@@ -267,6 +294,24 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// An error that a browser brings back from the authorization endpoint (RFC 6749 section 4.1.2.1).
+    pub fn from_redirect(error: &str, description: &str) -> Self {
+        let description = text::one_line(description, text::LONGEST);
+        Self {
+            error: text::one_line(error, text::LONGEST),
+            correlation_id: word_after(&description, "Correlation ID: ").unwrap_or_default(),
+            codes: codes_in(&description),
+            description,
+            status: StatusCode::BAD_REQUEST,
+            retry_after: None,
+        }
+    }
+
+    /// What to do about it, if anything is known.
+    pub fn advice(&self) -> Option<String> {
+        advice::for_refusal(&self.error, &self.codes)
+    }
+
     fn read(json: &Map<String, Value>, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let field = |name: &str| {
             let text = json.get(name).and_then(Value::as_str)?;
@@ -289,8 +334,7 @@ impl Refusal {
             .filter_map(|code| u32::try_from(code.as_u64()?).ok())
             .collect();
         if codes.is_empty() {
-            let code = word_after(&description, "AADSTS");
-            codes.extend(code.and_then(|code| code.trim_end_matches(':').parse::<u32>().ok()));
+            codes = codes_in(&description);
         }
         Some(Self {
             error,
@@ -301,6 +345,13 @@ impl Refusal {
             retry_after: retry_after(headers),
         })
     }
+}
+
+/// The AADSTS number that a description begins with.
+fn codes_in(description: &str) -> Vec<u32> {
+    let code = word_after(description, "AADSTS");
+    let code = code.and_then(|code| code.trim_end_matches(':').parse().ok());
+    code.into_iter().collect()
 }
 
 fn word_after(text: &str, label: &str) -> Option<String> {

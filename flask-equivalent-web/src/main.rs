@@ -1,1 +1,148 @@
-fn main() {}
+//! A web app that signs users in with OpenID Connect and calls Microsoft Graph as them.
+//! Read beside it: <https://learn.microsoft.com/entra/identity-platform/quickstart-web-app-python-sign-in>
+//! and <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow>
+
+mod app;
+mod config;
+mod error;
+mod guard;
+mod handlers;
+mod id_token;
+mod pages;
+mod provider;
+mod session;
+mod store;
+
+use std::{future::Future, net::TcpListener, process::ExitCode, time::Duration};
+
+use actix_web::{App as Server, HttpServer, middleware::from_fn, rt::signal, web, web::Data};
+use anyhow::Context;
+use app::App;
+use clap::Parser;
+use common::{config::ConfigError, console, log};
+use config::{Cli, Config};
+use error::AppError;
+use guard::Guard;
+use store::Store;
+
+/// How long a client may take to send a request.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How many seconds requests have to come to their end when the server stops.
+const FAREWELL: u64 = 30;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    // A server's log is its only voice.
+    log::start(true);
+    let cli = Cli::parse();
+    let config = match Config::load(&cli) {
+        Ok(config) => config,
+        Err(error) => return console::misconfigured(&error),
+    };
+    match serve(&cli, config).await {
+        Ok(status) => status,
+        Err(error) => {
+            console::say(format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(cli: &Cli, config: Config) -> anyhow::Result<ExitCode> {
+    let own_port = config
+        .redirect_uri
+        .url
+        .port_or_known_default()
+        .filter(|_| config.redirect_uri.is_loopback());
+    let port = cli.port.or(own_port).unwrap_or(5000);
+    if !cli.host.is_loopback() {
+        console::say(format_args!(
+            "Warning: {} can be reached by other machines. In front of the app belongs a proxy that speaks TLS.",
+            cli.host
+        ));
+    }
+    if own_port.is_some_and(|own| own != port) {
+        console::say(format_args!(
+            "Warning: the app listens on port {port}, but REDIRECT_URI ({}) leads to another one.",
+            config.redirect_uri.text
+        ));
+    }
+    let listener = TcpListener::bind((cli.host, port))
+        .with_context(|| format!("{}:{port} cannot be listened on", cli.host))?;
+    run(listener, config, interrupt()).await
+}
+
+/// Serves until `shutdown` says how to end, and lets the requests under way come to their end.
+async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let guard = Data::new(Guard::new(
+        &config.redirect_uri,
+        config.trust_forwarded_headers,
+    ));
+    let origin = config.redirect_uri.origin();
+    let app = match config.app {
+        Ok(app) => {
+            let name = format!("{} {}", app.client_id, config.redirect_uri.text);
+            let store = Store::open(&name, config.session_store.as_deref()).await?;
+            Ok(Data::new(App::new(app, config.redirect_uri, store).await?))
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &app {
+        console::say(format_args!("Almost there: {error}"));
+    }
+    let app = app.map_err(|error: ConfigError| Data::new(error));
+    let server = HttpServer::new(move || {
+        let server = Server::new()
+            .app_data(guard.clone())
+            .wrap(from_fn(guard::guard));
+        match app.clone() {
+            Ok(app) => server.configure(handlers::routes(app)),
+            Err(error) => server
+                .app_data(error)
+                .default_service(web::to(almost_there)),
+        }
+    })
+    .client_request_timeout(PATIENCE)
+    .shutdown_timeout(FAREWELL)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    console::say(format_args!(
+        "Open {origin}/ in a browser. Ctrl-C stops the app."
+    ));
+
+    let handle = server.handle();
+    tokio::pin!(server);
+    tokio::select! {
+        ended = &mut server => {
+            ended.context("the server has stopped")?;
+            Ok(ExitCode::FAILURE)
+        }
+        status = shutdown => {
+            tokio::join!(handle.stop(true), server).1.context("the server did not stop well")?;
+            Ok(status)
+        }
+    }
+}
+
+/// Every page, while a setting is missing.
+async fn almost_there(error: Data<ConfigError>) -> Result<&'static str, AppError> {
+    Err(AppError::almost_there(&error))
+}
+
+/// Ctrl-C ends with 130, as in a shell; a service manager's SIGTERM with 0.
+async fn interrupt() -> ExitCode {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        return tokio::select! {
+            _ = signal::ctrl_c() => ExitCode::from(130),
+            _ = terminate.recv() => ExitCode::SUCCESS,
+        };
+    }
+    let _ = signal::ctrl_c().await;
+    ExitCode::from(130)
+}
