@@ -11,3 +11,4 @@ mod support;
 mod contract;
 mod device_code;
 mod docs;
+mod manifests;
