@@ -12,3 +12,4 @@ mod contract;
 mod device_code;
 mod docs;
 mod manifests;
+mod template;
