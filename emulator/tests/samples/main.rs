@@ -6,8 +6,10 @@
 // A test that meets a surprise should panic, in the functions that tests share as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod listener;
 mod support;
 
+mod client_credentials;
 mod contract;
 mod device_code;
 mod docs;
