@@ -285,7 +285,7 @@ fn c7_what_people_mix_up() {
     assert!(emulator.requests().is_empty());
 
     // The object id: warned of, and the run goes on to whatever comes of it.
-    let same = "Warning: CLIENT_OBJECTID and CLIENT_ID are the same";
+    let same = "Warning: CLIENT_OBJECTID is the same as CLIENT_ID";
     let world = World::at(&emulator, SAMPLE).env("CLIENT_OBJECTID", CLIENT_ID.to_uppercase());
     let outcome = world.run();
     outcome.json();
@@ -313,7 +313,7 @@ fn c8_an_app_needs_a_tenant() {
             .fails(
                 2,
                 &[
-                    "AUTHORITY (from the environment) names no tenant of its own",
+                    "AUTHORITY (from the environment) names no tenant",
                     "Directory (tenant) ID",
                 ],
             );
