@@ -288,6 +288,16 @@ impl Settings {
         Ok(None)
     }
 
+    /// The parameters file, if it has a value for this setting, even one that a stronger source overrides.
+    pub fn parameters_with(&self, name: &str) -> Option<&Path> {
+        self.layers
+            .iter()
+            .find_map(|(origin, values)| match origin {
+                Origin::Parameters(path) if values.contains_key(name) => Some(path.as_path()),
+                _ => None,
+            })
+    }
+
     /// The strongest value of a setting that the sample cannot do without.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use common::{
-    config::{ConfigError, Origin, Settings},
+    config::{ConfigError, Settings},
     console,
     token_cache::TokenCache,
 };
@@ -26,6 +26,15 @@ impl Source {
     /// Stdin if asked for, else AZURE_PASSWORD, else a prompt where there is a terminal. A cached sign-in may need
     /// none of them.
     pub fn find(settings: &Settings, stdin: bool, cache: &TokenCache) -> Result<Self, ConfigError> {
+        // Also where it is not used: others can read it all the same.
+        if let Some(path) = settings.parameters_with("AZURE_PASSWORD")
+            && is_readable_by_others(path)
+        {
+            console::say(format_args!(
+                "Warning: {} holds a password and can be read by other users. Run: chmod 600 {0}",
+                path.display()
+            ));
+        }
         if stdin {
             return from_stdin().map(Self::Known).map_err(|problem| {
                 ConfigError::Usage(format!("The password from stdin {problem}."))
@@ -39,14 +48,6 @@ impl Source {
                 "There is no password and no terminal to ask at.\nPass it with --password-stdin or in AZURE_PASSWORD.".into(),
             ));
         };
-        if let Origin::Parameters(path) = &setting.origin
-            && is_readable_by_others(path)
-        {
-            console::say(format_args!(
-                "Warning: {} holds a password and can be read by other users. Run: chmod 600 {0}",
-                path.display()
-            ));
-        }
         let password =
             checked(setting.value().to_owned()).map_err(|problem| setting.invalid(problem))?;
         Ok(Self::Known(password))
