@@ -15,3 +15,4 @@ mod device_code;
 mod docs;
 mod manifests;
 mod template;
+mod username_password;
