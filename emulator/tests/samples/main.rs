@@ -17,3 +17,4 @@ mod docs;
 mod manifests;
 mod memory;
 mod template;
+mod username_password;
