@@ -86,7 +86,7 @@ fn d2_the_users() {
 fn d3_the_warning_and_the_authorities() {
     let emulator = emulator();
     let world = World::at(&emulator, SAMPLE);
-    let warning = "Warning: signing in with a password is a legacy flow. It is not recommended, and it cannot do multifactor authentication.\n";
+    let warning = "Warning: a password sign-in is a legacy flow: not recommended, and without multifactor authentication.\n";
     for _ in ["cold", "cached"] {
         let outcome = world.run();
         outcome.json();

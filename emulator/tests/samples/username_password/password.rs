@@ -120,7 +120,7 @@ fn d10_a_password_of_the_environment() {
         .fails(
             2,
             &[
-                "There is no password and no terminal to ask at.\n",
+                "There is no password, and no terminal to ask at.\n",
                 "--password-stdin or in AZURE_PASSWORD",
             ],
         );
