@@ -45,10 +45,10 @@ fn load(cli: &Cli) -> Result<(Config, Credential, TokenCache), ConfigError> {
     let settings = Settings::read(&cli.settings, env!("CARGO_MANIFEST_DIR"))?
         .with_flag("CLIENT_OBJECTID", &cli.client_objectid);
     let settings = cli.credential.add_to(settings);
-    // An ENDPOINT of the user's own needs no object id.
-    let object_id = match settings.get("ENDPOINT")? {
-        Some(_) => String::new(),
-        None => guid(&settings.require("CLIENT_OBJECTID")?)?,
+    let object_id = match (settings.get("CLIENT_OBJECTID")?, settings.get("ENDPOINT")?) {
+        // An ENDPOINT of the user's own needs no object id.
+        (None, Some(_)) => String::new(),
+        _ => guid(&settings.require("CLIENT_OBJECTID")?)?,
     };
     let path = format!("/v1.0/applications/{object_id}");
     let config = Config::new(&settings, "{resource}/.default", &path)?;

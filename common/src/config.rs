@@ -636,6 +636,64 @@ mod tests {
         assert!(!is_placeholder("AZURE_PASSWORD", "a<b>c your_ Enter_the_"));
     }
 
+    /// C6: ENDPOINT's cloud; where it is in none, AUTHORITY's.
+    #[test]
+    fn graph_as_a_resource() {
+        for (authority, endpoint, expected) in [
+            (
+                "https://login.microsoftonline.com/t",
+                "https://graph.microsoft.com/v1.0/me",
+                "https://graph.microsoft.com",
+            ),
+            (
+                "https://login.microsoftonline.us/t",
+                "https://graph.microsoft.us/v1.0/me",
+                "https://graph.microsoft.us",
+            ),
+            (
+                "https://login.microsoftonline.us/t",
+                "https://dod-graph.microsoft.us/v1.0/me",
+                "https://dod-graph.microsoft.us",
+            ),
+            (
+                "https://login.partner.microsoftonline.cn/t",
+                "https://microsoftgraph.chinacloudapi.cn/v1.0/me",
+                "https://microsoftgraph.chinacloudapi.cn",
+            ),
+            (
+                "http://127.0.0.1:1/t",
+                "https://graph.microsoft.us/v1.0/me",
+                "https://graph.microsoft.us",
+            ),
+            (
+                "https://login.microsoftonline.us/t",
+                "http://localhost:1/v1.0/me",
+                "https://graph.microsoft.us",
+            ),
+            (
+                "https://login.chinacloudapi.cn/t",
+                "http://[::1]:1/",
+                "https://microsoftgraph.chinacloudapi.cn",
+            ),
+            (
+                "https://login.microsoftonline.com/t",
+                "https://graph.microsoft.com.example/",
+                "https://graph.microsoft.com",
+            ),
+            (
+                "http://127.0.0.1:1/t",
+                "http://127.0.0.1:1/v1.0/me",
+                "https://graph.microsoft.com",
+            ),
+        ] {
+            let (authority, url) = (
+                Authority::parse(authority).unwrap(),
+                Url::parse(endpoint).unwrap(),
+            );
+            assert_eq!(resource(&url, &authority), expected, "{endpoint}");
+        }
+    }
+
     #[test]
     fn every_parameter_is_a_setting() {
         for (_, name) in PARAMETERS {

@@ -187,6 +187,10 @@ impl Key {
     /// # Errors
     /// A clause that follows the name of the setting: what is missing, or why it cannot work.
     pub fn from_pem(pem: &[u8], now: Duration) -> Result<Self, String> {
+        // Both ways to write an encrypted key: PKCS#8, and the older one of OpenSSL, whose headers are no PEM of today.
+        if contains(pem, b"ENCRYPTED PRIVATE KEY") || contains(pem, b"Proc-Type: 4,ENCRYPTED") {
+            return Err("has an encrypted private key; decrypt it with: openssl pkey -in <file> -out <new file>, and add the certificate to the new file".into());
+        }
         let (mut pair, mut certificates) = (None, Vec::new());
         for section in <(SectionKind, Vec<u8>) as PemObject>::pem_slice_iter(pem) {
             let (kind, der) = section.map_err(|_| "names a file that is no PEM")?;
@@ -199,12 +203,6 @@ impl Key {
             }
         }
         let pair = match pair {
-            // Both ways to write an encrypted key: PKCS#8, and the older one of OpenSSL.
-            _ if contains(pem, b"ENCRYPTED PRIVATE KEY")
-                || contains(pem, b"Proc-Type: 4,ENCRYPTED") =>
-            {
-                return Err("has an encrypted private key; decrypt it with: openssl pkey -in <file> -out <new file>, and add the certificate to the new file".into());
-            }
             None => {
                 return Err(
                     "has no private key; the PEM file needs both the key and the certificate"

@@ -8,6 +8,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    env,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -388,6 +389,22 @@ impl CachedToken {
     }
 }
 
+/// Where this system keeps a user's caches; on Linux after the XDG Base Directory Specification.
+fn cache_folder() -> Option<PathBuf> {
+    let named_by = |name| {
+        let folder = PathBuf::from(env::var_os(name)?);
+        folder.is_absolute().then_some(folder)
+    };
+    if cfg!(windows) {
+        return named_by("LOCALAPPDATA");
+    }
+    let below_home = |path| Some(env::home_dir()?.join(path)).filter(|folder| folder.is_absolute());
+    if cfg!(target_os = "macos") {
+        return below_home("Library/Caches");
+    }
+    named_by("XDG_CACHE_HOME").or_else(|| below_home(".cache"))
+}
+
 /// The file, and everything that can be wrong with a disk. The first trouble is told; none of it ends the run.
 struct Store {
     folder: PathBuf,
@@ -396,7 +413,7 @@ struct Store {
 
 impl Store {
     fn find() -> Option<Self> {
-        let Some(caches) = dirs::cache_dir() else {
+        let Some(caches) = cache_folder() else {
             console::say("Warning: this user has no cache directory, so tokens are not kept.");
             return None;
         };

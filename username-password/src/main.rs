@@ -53,7 +53,7 @@ fn load(cli: &Cli) -> Result<(Config, User, TokenCache), ConfigError> {
     let config = Config::new(&settings, "User.Read", "/v1.0/me")?;
     config.refuse_authority(
         &[Kind::Common, Kind::Consumers],
-        "lets personal accounts in, which this flow is not for",
+        "lets personal accounts in, whom this flow cannot serve: use your tenant, or organizations",
     )?;
     console::say(
         "Warning: a password sign-in is a legacy flow: not recommended, and without multifactor authentication.",

@@ -94,13 +94,17 @@ const HINT: &str = "Pass it with --password-stdin or in AZURE_PASSWORD.";
 
 /// All of stdin but one final line end, which `echo` adds and no password has.
 fn from_stdin() -> Result<ResourceOwnerPassword, String> {
-    let mut password = String::new();
+    let mut bytes = Vec::new();
     // More than the longest password, in bytes of UTF-8 and a line end, need not be read.
-    let limit = 4 * LONGEST as u64 + 3;
+    let limit = 4 * LONGEST + 3;
     io::stdin()
-        .take(limit)
-        .read_to_string(&mut password)
+        .take(limit as u64)
+        .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() == limit {
+        return Err(too_long());
+    }
+    let mut password = String::from_utf8(bytes).map_err(|_| "is no UTF-8 text")?;
     if password.ends_with('\n') {
         password.pop();
         if password.ends_with('\r') {
@@ -113,11 +117,13 @@ fn from_stdin() -> Result<ResourceOwnerPassword, String> {
 fn checked(password: String) -> Result<ResourceOwnerPassword, String> {
     match password.chars().count() {
         0 => Err("is empty".into()),
-        length if length > LONGEST => Err(format!(
-            "is longer than {LONGEST} characters, the most that Entra ID allows"
-        )),
+        length if length > LONGEST => Err(too_long()),
         _ => Ok(ResourceOwnerPassword::new(password)),
     }
+}
+
+fn too_long() -> String {
+    format!("is longer than {LONGEST} characters, the most that Entra ID allows")
 }
 
 #[cfg(unix)]

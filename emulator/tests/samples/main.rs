@@ -6,10 +6,16 @@
 // A test that meets a surprise should panic, in the functions that tests share as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod listener;
 mod support;
 
 mod cache;
+mod client_credentials;
 mod contract;
 mod device_code;
 mod docs;
+mod exec;
+mod manifests;
 mod memory;
+mod template;
+mod username_password;

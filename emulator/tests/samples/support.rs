@@ -263,7 +263,7 @@ impl Running {
             thread::sleep(Duration::from_millis(5));
         };
         let text = |pipe: Option<Pipe>| {
-            String::from_utf8(pipe.map(Pipe::to_its_end).unwrap_or_default()).unwrap()
+            String::from_utf8(pipe.map(Pipe::read_to_its_end).unwrap_or_default()).unwrap()
         };
         Outcome {
             status,
@@ -322,7 +322,7 @@ impl Pipe {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
-    fn to_its_end(self) -> Vec<u8> {
+    fn read_to_its_end(self) -> Vec<u8> {
         self.thread.join().unwrap();
         std::mem::take(&mut self.bytes.lock().unwrap())
     }

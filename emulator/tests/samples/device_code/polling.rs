@@ -8,7 +8,7 @@ use std::{
 use emulator::{Emulator, Options};
 
 use super::{code, quiet_emulator, world};
-use crate::support::{EMPLOYEE, Outcome, Running, side_by_side, until};
+use crate::support::{EMPLOYEE, Outcome, World, side_by_side, until};
 
 /// A pause between two requests, as far as it can be known from outside: neither shorter nor longer than this.
 struct Pause {
@@ -16,10 +16,12 @@ struct Pause {
     longest: Duration,
 }
 
-/// Waits for the end of a run, and measures the pauses between its requests.
-fn pauses(emulator: &Emulator, mut run: Running) -> (Vec<Pause>, Outcome) {
+/// Runs the sample, and measures the pauses between its requests.
+fn pauses(emulator: &Emulator, world: &World) -> (Vec<Pause>, Outcome) {
+    // Of each request, a moment when it had not come yet, and one when it had.
     let mut arrivals: Vec<(Instant, Instant)> = Vec::new();
     let mut before = Instant::now();
+    let mut run = world.start();
     loop {
         let ended = run.has_ended();
         let look = Instant::now();
@@ -67,8 +69,7 @@ fn b6_the_pace_of_the_polls() {
             ..Options::default()
         })
         .unwrap();
-        let world = world(&emulator);
-        let (pauses, outcome) = pauses(&emulator, world.start());
+        let (pauses, outcome) = pauses(&emulator, &world(&emulator));
         outcome.json();
         assert_eq!(
             pauses.len(),
