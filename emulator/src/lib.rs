@@ -27,6 +27,9 @@
 //! `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of AADSTS codes.
 
 mod admin;
+mod api;
+mod authorize;
+mod browser_session;
 pub mod ca;
 mod call;
 mod clock;
@@ -38,10 +41,14 @@ mod errors;
 mod expiring;
 pub mod faults;
 mod graph;
+mod id_token;
 mod instance_discovery;
 mod keys;
+mod logout;
 mod pages;
+mod provider;
 mod record;
+mod redirect_uri;
 mod revocations;
 mod scopes;
 mod seal;
@@ -71,11 +78,11 @@ use keys::Key;
 use scopes::{GRAPH, Scopes};
 use service::Service;
 use token::client_proof::ProofKind;
-use tokens::UserGrant;
+use tokens::{BrowserSignIn, UserGrant};
 
 pub use directory::{
-    Application, Audience, Condition, Directory, FederatedCredential, SEED_DATA, Secret, Tenant,
-    User,
+    Api, Application, Audience, Condition, Directory, FederatedCredential, FlowKind, SEED_DATA,
+    Secret, Tenant, TenantKind, User, UserFlow,
 };
 pub use record::{MASK, Recorded};
 
@@ -89,7 +96,9 @@ pub const FEDERATED_ISSUER: &str = include_str!("../keys/federated-issuer.pem");
 pub struct Options {
     /// The address to listen on; none means a free port on 127.0.0.1.
     pub listen: Option<SocketAddr>,
-    /// The user who signs in to every device code, between its first poll and its second.
+    /// The user who signs in to every device code, between its first poll and its second, and to every authorization
+    /// request that asks for no page: it is answered at once. At a tenant that does not know this user, the first one
+    /// that it knows signs in instead; a `login_hint` names another.
     pub auto_sign_in: Option<String>,
     /// Faults to begin with.
     pub faults: Vec<String>,
@@ -286,6 +295,19 @@ impl Emulator {
         Ok(())
     }
 
+    /// Takes back what a user has allowed an application; what an admin has granted stays.
+    pub fn withdraw_consent(&self, user: &str, application: &str) -> anyhow::Result<()> {
+        let found = self
+            .service
+            .directory
+            .user(user)
+            .with_context(|| format!("there is no user '{user}'"))?;
+        let now = self.service.clock.now();
+        let application = self.application(application)?;
+        self.service.consents.withdraw(now, &found, application);
+        Ok(())
+    }
+
     /// An access token for Graph, as if a user had signed in and agreed to everything.
     pub fn user_token(&self, user: &str, application: &str, scope: &str) -> anyhow::Result<String> {
         let (service, call) = (&self.service, self.internal_call());
@@ -299,7 +321,7 @@ impl Emulator {
             .context("the user is of no tenant")?
             .id;
         let application = self.application(application)?;
-        let scopes = Scopes::parse(scope, &self.url).map_err(refused)?;
+        let scopes = Scopes::parse(scope, &self.url, &service.directory.apis).map_err(refused)?;
         service.consents.give(call.now, &user, application, &scopes);
         let grant = UserGrant {
             user: &user,
@@ -307,7 +329,7 @@ impl Emulator {
             application,
             scopes,
             proof: ProofKind::None,
-            nonce: None,
+            browser: BrowserSignIn::default(),
         };
         access_token(&service.user_answer(&call, &grant).map_err(refused)?)
     }
