@@ -8,6 +8,8 @@ use uuid::Uuid;
 use crate::call::Call;
 use crate::directory::{Tenant, TenantKind, User};
 use crate::errors::EntraError;
+use crate::faults::openid::IdTokenEdit;
+use crate::forgery;
 use crate::provider::issuer;
 use crate::service::Service;
 use crate::tokens::UserGrant;
@@ -46,7 +48,25 @@ impl Service {
             TenantKind::B2c => b2c_claims(&mut claims, grant, tenant),
             TenantKind::OpenId => plain_claims(&mut claims, grant),
         }
-        Ok(self.keys.sign(&Value::Object(claims))?)
+        self.sign_id_token(call, claims)
+    }
+
+    /// Signs an ID token, unless a fault has something else in store for it.
+    fn sign_id_token(
+        &self,
+        call: &Call,
+        mut claims: Map<String, Value>,
+    ) -> Result<String, EntraError> {
+        let Some(edit) = self.faults.take_id_token_edit() else {
+            return Ok(self.keys.sign(&Value::Object(claims))?);
+        };
+        forgery::change(&mut claims, &edit, call.now);
+        let claims = Value::Object(claims);
+        Ok(match edit {
+            IdTokenEdit::Signature(forgery) => forgery::forge(&self.keys, &claims, forgery)?,
+            IdTokenEdit::Garbage => "this is no token".to_owned(),
+            _ => self.keys.sign(&claims)?,
+        })
     }
 }
 

@@ -19,12 +19,14 @@
 //!
 //! | sign-in | Graph | people |
 //! |---|---|---|
-//! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages` (code, account, password, consent) |
-//! | `device_code` (a flow begins) | `graph::access` (who may) | `pages::home` |
-//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo` | `admin` (faults, record) |
+//! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages::device_login`, `pages::login` (their steps in `pages::steps`) |
+//! | `device_code`, `authorize` (a flow begins) | `graph::access` (who may) | `logout`, `pages::home` |
+//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (faults, record) |
 //!
-//! What they share is in `service`: the `directory` (seed data), `keys` and `tokens`, `scopes`, `consents`,
-//! `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of AADSTS codes.
+//! What they share is in `service`: the `directory` (seed data), `provider` (which kind of tenant is at which address),
+//! `keys`, `tokens` and `id_token` (whose faults `forgery` carries out), `scopes`, `consents`, `browser_session`,
+//! `redirect_uri`, `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of
+//! AADSTS codes, and of those of B2C.
 
 mod admin;
 mod api;
@@ -40,6 +42,7 @@ mod discovery;
 mod errors;
 mod expiring;
 pub mod faults;
+mod forgery;
 mod graph;
 mod id_token;
 mod instance_discovery;
@@ -66,15 +69,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
+use axum::http::{Uri, header::LOCATION};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use authorize::request::Request;
 use ca::CertificateAuthority;
-use call::Call;
+use call::{Call, Form};
 use clock::Clock;
 use errors::EntraError;
 use keys::Key;
+use provider::Names;
 use scopes::{GRAPH, Scopes};
 use service::Service;
 use token::client_proof::ProofKind;
@@ -293,6 +299,38 @@ impl Emulator {
             .revocations
             .challenge(self.service.clock.now(), self.owner(name)?);
         Ok(())
+    }
+
+    /// The names of the published keys; the first one signs.
+    pub fn key_ids(&self) -> Vec<String> {
+        let keys = self.service.keys.published();
+        keys.map(|key| key.kid().to_owned()).collect()
+    }
+
+    /// Where an authorization request (its whole address) sends the browser once this user has signed in and agreed to
+    /// everything: the redirect URI with code and state, or with an error.
+    pub fn authorize(&self, address: &str, user: &str) -> anyhow::Result<String> {
+        let (service, mut call) = (&self.service, self.internal_call());
+        let uri: Uri = address.parse().context("this is no address")?;
+        call.query = Form::parse(uri.query().unwrap_or_default().as_bytes());
+        let names = Names::of_path(uri.path())
+            .with_context(|| format!("{} is no authorization endpoint", uri.path()))?;
+        let request = Request::read(service, &call, &names, &call.query)
+            .map_err(|refusal| refused(refusal.error))?;
+        let authority = service
+            .directory
+            .authority(&names.tenant)
+            .map_err(refused)?;
+        let user = service
+            .directory
+            .account(authority, user)
+            .map_err(refused)?;
+        let response = pages::login::answer_as(service, &call, request, user.id);
+        let location = response
+            .headers()
+            .get(LOCATION)
+            .context("a form_post answer has no address")?;
+        Ok(location.to_str()?.to_owned())
     }
 
     /// Takes back what a user has allowed an application; what an admin has granted stays.

@@ -21,6 +21,24 @@ pub struct Names {
     pub policy: Option<String>,
 }
 
+impl Names {
+    /// The names in the path of an authorization endpoint.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let (tenant, policy) = match segments.as_slice() {
+            [tenant, "oauth2", "v2.0", "authorize"] | [tenant, "connect", "authorize"] => {
+                (tenant, None)
+            }
+            [tenant, policy, "oauth2", "v2.0", "authorize"] => (tenant, Some(policy)),
+            _ => return None,
+        };
+        Some(Self {
+            tenant: (*tenant).to_owned(),
+            policy: policy.map(|policy| (*policy).to_owned()),
+        })
+    }
+}
+
 /// The provider that an address belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Provider<'a> {

@@ -90,6 +90,7 @@ fn routes(service: Arc<Service>) -> Router {
             "/_emulator/requests",
             get(admin::requests).delete(admin::clear_requests),
         )
+        .route("/_emulator/rotate-keys", post(admin::rotate_keys))
         .route(
             "/_emulator/faults",
             get(admin::faults)
@@ -303,8 +304,8 @@ async fn respond(
     });
     match effect {
         Some(Effect::RotateKeys) => service.keys.rotate(),
-        Some(Effect::Edit(Edit::Number("interval", interval))) => {
-            call.told_interval = Some(interval.unsigned_abs())
+        Some(Effect::Edit(Edit::Set(name, interval))) if name == "interval" => {
+            call.told_interval = interval.as_i64().map(i64::unsigned_abs);
         }
         _ => {}
     }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, header_value};
 use crate::errors::EntraError;
+use crate::faults::openid::WayBackEdit;
 use crate::pages;
+use crate::service::Service;
 
 /// Where an answer goes, and how.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -36,13 +38,20 @@ pub type Fields = Vec<(String, String)>;
 
 impl Target {
     /// A good answer; `state` is added.
-    pub fn success(&self, mut fields: Fields) -> Response<Body> {
+    pub fn success(&self, service: &Service, mut fields: Fields) -> Response<Body> {
         self.add_state(&mut fields);
-        self.send(fields)
+        self.send(service, fields)
+    }
+
+    /// An error, and nothing that explains it.
+    pub fn bare_refusal(&self, service: &Service, error: String) -> Response<Body> {
+        let mut fields = vec![("error".to_owned(), error)];
+        self.add_state(&mut fields);
+        self.send(service, fields)
     }
 
     /// A refusal.
-    pub fn refusal(&self, call: &Call, error: &EntraError) -> Response<Body> {
+    pub fn refusal(&self, service: &Service, call: &Call, error: &EntraError) -> Response<Body> {
         let mut fields = vec![
             ("error".to_owned(), error.error.clone()),
             ("error_description".to_owned(), error.full_description(call)),
@@ -55,7 +64,7 @@ impl Target {
             fields.push(("error_uri".to_owned(), address));
         }
         self.add_state(&mut fields);
-        self.send(fields)
+        self.send(service, fields)
     }
 
     fn add_state(&self, fields: &mut Fields) {
@@ -64,7 +73,10 @@ impl Target {
         }
     }
 
-    fn send(&self, fields: Fields) -> Response<Body> {
+    fn send(&self, service: &Service, mut fields: Fields) -> Response<Body> {
+        if let Some(edit) = service.faults.take_way_back_edit() {
+            spoil(&mut fields, edit);
+        }
         let mark = match self.mode {
             Mode::FormPost => return pages::login::post_back(&self.redirect_uri, &fields),
             Mode::Fragment => '#',
@@ -74,6 +86,26 @@ impl Target {
         let mut text = Serializer::new(String::new());
         text.extend_pairs(&fields);
         redirect(&format!("{}{mark}{}", self.redirect_uri, text.finish()))
+    }
+}
+
+/// Carries a fault of the way back out.
+fn spoil(fields: &mut Fields, edit: WayBackEdit) {
+    let another = || "of-somebody-else".to_owned();
+    match edit {
+        WayBackEdit::Without(name) => fields.retain(|(field, _)| field != name),
+        WayBackEdit::Set(name, value) => {
+            fields.retain(|(field, _)| field != name);
+            fields.push((name.to_owned(), value));
+        }
+        WayBackEdit::Twice(name) => fields.push((name.to_owned(), another())),
+        WayBackEdit::CodeAndError => {
+            if !fields.iter().any(|(field, _)| field == "code") {
+                fields.push(("code".to_owned(), another()));
+            }
+            fields.push(("error".to_owned(), "server_error".to_owned()));
+            fields.push(("error_description".to_owned(), "Both at once.".to_owned()));
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn answer(
         None => refusal.error,
     };
     match refusal.target {
-        Some(target) => target.refusal(&call, &error),
+        Some(target) => target.refusal(&service, &call, &error),
         None => login::refusal(&call, &error),
     }
 }

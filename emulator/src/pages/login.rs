@@ -3,6 +3,9 @@
 //! What has been done so far travels through the browser in one sealed form field, so that a page can be neither
 //! skipped nor forged. Whoever is signed in to the browser already goes on without pages, unless the request wants one.
 
+mod accounts;
+mod endings;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -16,12 +19,11 @@ use uuid::Uuid;
 
 use super::html::{Html, html};
 use super::steps::{self, Step};
-use super::{page, page_for};
 use crate::admin::is_same_site;
 use crate::authorize::answer::Fields;
 use crate::authorize::codes::{self, Code};
 use crate::authorize::request::Request;
-use crate::browser_session::{BrowserSession, SignedIn};
+use crate::browser_session::BrowserSession;
 use crate::call::Call;
 use crate::consents::needs_admin;
 use crate::directory::{Application, Condition, FlowKind, User};
@@ -32,6 +34,9 @@ use crate::service::Service;
 use crate::sign_in;
 use crate::token::client_proof::ProofKind;
 use crate::tokens::{BrowserSignIn, UserGrant};
+use endings::{refuse_on_purpose, stop};
+
+pub use endings::{post_back, refusal};
 
 /// How long a page may lie open, in seconds.
 const PATIENCE: i64 = 900;
@@ -65,6 +70,9 @@ enum Asked {
 
 /// Answers an authorization request: at once, or by the first page.
 pub fn begin(service: &Service, call: &Call, request: Request) -> Response<Body> {
+    if let Some(fault) = service.faults.take_way_back_error() {
+        return refuse_on_purpose(service, call, &request, fault);
+    }
     let progress = Progress {
         request,
         user: None,
@@ -74,6 +82,23 @@ pub fn begin(service: &Service, call: &Call, request: Request) -> Response<Body>
         since: call.now,
     };
     Journey::travel(service, call, progress, Journey::first_step)
+}
+
+/// The answer as if this user had been through all pages, and agreed to everything.
+pub fn answer_as(service: &Service, call: &Call, request: Request, user: Uuid) -> Response<Body> {
+    let progress = Progress {
+        request,
+        user: Some(user),
+        proven: true,
+        name: None,
+        page: Asked::Consent,
+        since: call.now,
+    };
+    Journey::travel(service, call, progress, |journey| {
+        sign_in::in_person(&*journey.user()?)?;
+        journey.refuse_what_needs_admin()?;
+        journey.finish()
+    })
 }
 
 /// `POST /login`: the answer to any of the pages.
@@ -98,40 +123,6 @@ pub async fn next(
             "This page is too old. Go back to the application and start again.",
         ),
     }
-}
-
-/// The page that says why there is no way back to the application.
-pub fn refusal(call: &Call, error: &EntraError) -> Response<Body> {
-    let text = html!(
-        "<p class=\"error\" role=\"alert\">{}</p>\n<p>Correlation ID: <code>{}</code></p>\n",
-        error.headline(),
-        call.correlation_id.to_string()
-    );
-    page(
-        StatusCode::BAD_REQUEST,
-        "Sorry, but we're having trouble signing you in",
-        &text,
-    )
-}
-
-/// The page of `response_mode=form_post`: one button, since scripts are not allowed.
-pub fn post_back(redirect_uri: &str, fields: &Fields) -> Response<Body> {
-    let inputs: Html = fields
-        .iter()
-        .map(|(name, value)| {
-            html!(
-                "<input type=\"hidden\" name=\"{}\" value=\"{}\">\n",
-                name,
-                value
-            )
-        })
-        .collect();
-    let form = html!(
-        "<form method=\"post\" action=\"{}\">\n{}<p>Continue to the application.</p>\n<div><button autofocus>Continue</button></div>\n</form>\n",
-        redirect_uri,
-        inputs
-    );
-    page_for(StatusCode::OK, "Working...", &form, redirect_uri)
 }
 
 /// One person's way through the pages.
@@ -161,7 +152,7 @@ impl<'a> Journey<'a> {
             .and_then(step)
             .unwrap_or_else(|error| {
                 let error = if policy { error.in_b2c() } else { error };
-                target.refusal(call, &error)
+                target.refusal(service, call, &error)
             })
     }
 
@@ -381,7 +372,7 @@ impl<'a> Journey<'a> {
         if self.provider.is_entra() {
             fields.push(("session_state".to_owned(), account.sid.to_string()));
         }
-        let mut response = request.target.success(fields);
+        let mut response = request.target.success(service, fields);
         response
             .headers_mut()
             .insert(header::SET_COOKIE, self.session.cookie(service, call)?);
@@ -443,75 +434,6 @@ impl<'a> Journey<'a> {
         Ok(step.show("/login", &state, error, Some(redirect_uri)))
     }
 
-    /// The accounts of the browser that the request can mean.
-    fn known_accounts(&self) -> Vec<SignedIn> {
-        let request = &self.progress.request;
-        let accounts = self
-            .session
-            .accounts_at(self.service, self.provider.authority);
-        let fits = |account: &SignedIn, user: &User| {
-            let is_fresh = request
-                .max_age
-                .is_none_or(|age| account.at.saturating_add(age) >= self.call.now);
-            let is_hinted = request.login_hint.as_ref().is_none_or(|hint| {
-                user.sign_in_name().eq_ignore_ascii_case(hint)
-                    || user.upn.eq_ignore_ascii_case(hint)
-            });
-            let is_of_domain = request.domain_hint.as_ref().is_none_or(|domain| {
-                user.sign_in_name()
-                    .rsplit_once('@')
-                    .is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain))
-                    || matches!(domain.as_str(), "organizations" | "consumers")
-            });
-            is_fresh && is_hinted && is_of_domain
-        };
-        accounts
-            .into_iter()
-            .filter(|(account, user)| fits(account, user))
-            .map(|(account, _)| account)
-            .collect()
-    }
-
-    /// Whether a user need not prove again who they are.
-    fn is_signed_in(&self, user: Uuid) -> bool {
-        let request = &self.progress.request;
-        let is_fresh = |account: &SignedIn| {
-            request
-                .max_age
-                .is_none_or(|age| account.at.saturating_add(age) >= self.call.now)
-        };
-        !request.prompt.login && self.session.account(user).is_some_and(is_fresh)
-    }
-
-    fn hinted_user(&self) -> Option<Cow<'a, User>> {
-        let hint = self.progress.request.login_hint.as_deref()?;
-        self.service
-            .directory
-            .account(self.provider.authority, hint)
-            .ok()
-    }
-
-    /// Who signs in without pages: whom the request names, the user of the options, or the first one who can.
-    fn automatic_user(&self) -> Result<Cow<'a, User>, EntraError> {
-        let directory = &self.service.directory;
-        let authority = self.provider.authority;
-        let name = self.service.auto_sign_in.as_deref().unwrap_or_default();
-        let user = match self.hinted_user() {
-            Some(user) => user,
-            None => directory.account(authority, name).or_else(|error| {
-                let first = directory.users.iter().find(|user| {
-                    user.condition == Condition::Fine
-                        && directory
-                            .account(authority, user.sign_in_name())
-                            .is_ok_and(|account| account.id == user.id)
-                });
-                first.map(Cow::Borrowed).ok_or(error)
-            })?,
-        };
-        sign_in::in_person(&user)?;
-        Ok(user)
-    }
-
     /// The page on which a user proves who they are.
     fn proof_page(&self) -> Asked {
         if self.is_flow(FlowKind::ResetPassword) {
@@ -563,8 +485,4 @@ impl<'a> Journey<'a> {
             .and_then(|id| self.service.directory.user(&id.to_string()));
         user.ok_or_else(|| EntraError::about(50034, &["(unknown)"]))
     }
-}
-
-fn stop(status: StatusCode, text: &str) -> Response<Body> {
-    page(status, "Sign-in ended", &html!("<p>{}</p>\n", text))
 }
