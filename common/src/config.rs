@@ -271,7 +271,7 @@ impl Settings {
         sample_folder: &str,
         more_keys: &[(&str, &'static str)],
     ) -> Result<Self, ConfigError> {
-        log::start(args.verbose);
+        log::start(if args.verbose { &["common"] } else { &[] });
         let flags = [
             ("AUTHORITY", &args.authority),
             ("CLIENT_ID", &args.client_id),

@@ -5,15 +5,15 @@ use std::io;
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Starts the log: requests if `verbose`, and whatever `RUST_LOG` asks for (`info`, `common::http=debug`, …). A
-/// `RUST_LOG` that cannot be understood counts as unset.
-pub fn start(verbose: bool) {
+/// Starts the log: what these crates have to tell (`common` tells each request), and whatever `RUST_LOG` asks for
+/// (`info`, `common::http=debug`, …). A `RUST_LOG` that cannot be understood counts as unset.
+pub fn start(crates: &[&str]) {
     let from_environment = std::env::var("RUST_LOG").ok();
     let mut filter: Targets = from_environment
         .and_then(|directives| directives.parse().ok())
         .unwrap_or_default();
-    if verbose {
-        filter = filter.with_target(env!("CARGO_PKG_NAME"), Level::DEBUG);
+    for name in crates {
+        filter = filter.with_target(*name, Level::INFO);
     }
     let lines = fmt::layer()
         .with_writer(io::stderr)

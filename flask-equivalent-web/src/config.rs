@@ -93,7 +93,8 @@ pub enum Tenant {
 
 /// The user flows of a B2C tenant.
 pub struct UserFlows {
-    pub tenant_name: String,
+    /// The tenant at its login host, to which a user flow is added.
+    pub tenant: Url,
     pub sign_in: String,
     pub edit_profile: Option<String>,
     pub reset_password: Option<String>,
@@ -228,12 +229,25 @@ impl UserFlows {
             None => Ok(None),
         };
         Ok(Self {
-            tenant_name: name(tenant_name)?,
+            tenant: b2c_tenant(tenant_name)?,
             sign_in: name(&settings.require("SIGNUPSIGNIN_USER_FLOW")?)?,
             edit_profile: flow(settings.get("EDITPROFILE_USER_FLOW")?)?,
             reset_password: flow(settings.get("RESETPASSWORD_USER_FLOW")?)?,
         })
     }
+}
+
+/// A tenant by its name, or, at a custom domain, by the URL of the tenant there.
+fn b2c_tenant(setting: &Setting) -> Result<Url, ConfigError> {
+    let text = setting.value().trim();
+    let url = match text.contains("://") {
+        true => text.trim_end_matches('/').to_owned(),
+        false => {
+            let name = name(setting)?;
+            format!("https://{name}.b2clogin.com/{name}.onmicrosoft.com")
+        }
+    };
+    secure_url(&url).map_err(|problem| setting.invalid(problem))
 }
 
 /// A name that becomes part of a URL.

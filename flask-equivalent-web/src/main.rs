@@ -33,7 +33,7 @@ const FAREWELL: u64 = 30;
 #[actix_web::main]
 async fn main() -> ExitCode {
     // A server's log is its only voice.
-    log::start(true);
+    log::start(&["common", "flask_equivalent_web"]);
     let cli = Cli::parse();
     let config = match Config::load(&cli) {
         Ok(config) => config,

@@ -13,10 +13,9 @@ use common::{
     oauth::{Claims, EntraError, EntraHttp},
 };
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken,
-    EndpointNotSet, EndpointSet, ExtraTokenFields, HttpRequest, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, RefreshToken, Scope, StandardRevocableToken,
-    StandardTokenResponse, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, HttpRequest, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
     basic::{
         BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
         BasicTokenType,
@@ -130,8 +129,11 @@ impl Provider {
             Tenant::Entra(authority) => format!("{authority}/v2.0"),
             Tenant::Oidc(issuer) => issuer.as_str().trim_end_matches('/').to_owned(),
             Tenant::B2c(flows) => {
-                let (name, flow) = (&flows.tenant_name, user_flow.unwrap_or(&flows.sign_in));
-                format!("https://{name}.b2clogin.com/{name}.onmicrosoft.com/{flow}/v2.0")
+                format!(
+                    "{}/{}/v2.0",
+                    flows.tenant,
+                    user_flow.unwrap_or(&flows.sign_in)
+                )
             }
         };
         let known = {
@@ -183,11 +185,12 @@ impl Provider {
             Tenant::Oidc(issuer) => {
                 metadata.issuer.trim_end_matches('/') == issuer.as_str().trim_end_matches('/')
             }
+            // The issuer names the tenant by its GUID, with or without the user flow.
             Tenant::B2c(flows) => {
-                let host = format!("{}.b2clogin.com", flows.tenant_name);
                 let issuer = secure_url(&metadata.issuer).ok();
-                issuer.is_some_and(|issuer| issuer.host_str() == Some(&host))
-                    && metadata.token_endpoint.host_str() == Some(&host)
+                let own = flows.tenant.origin();
+                issuer.is_some_and(|issuer| issuer.origin() == own)
+                    && metadata.token_endpoint.origin() == own
             }
         };
         if own {
