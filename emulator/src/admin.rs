@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::faults::Shown;
+use crate::keys::Key;
 use crate::service::Service;
 
 /// `GET /_emulator/requests`
@@ -69,6 +70,18 @@ pub async fn clear_faults(
     guarded(&call, || {
         service.faults.clear();
         current(&service, &call)
+    })
+}
+
+/// `POST /_emulator/rotate-keys`: tokens are signed with a new key from now on.
+pub async fn rotate_keys(
+    State(service): State<Arc<Service>>,
+    Extension(call): Extension<Arc<Call>>,
+) -> Response<Body> {
+    guarded(&call, || {
+        service.keys.rotate();
+        let kids: Vec<&str> = service.keys.published().map(Key::kid).collect();
+        call.json(StatusCode::OK, &json!({ "kids": kids }))
     })
 }
 

@@ -33,6 +33,22 @@ impl Consents {
         }
     }
 
+    /// The user has agreed before a restart, as a refresh token proves: as `give`, unless something newer is known.
+    pub fn recall(&self, now: i64, user: &User, application: &Application, scopes: &Scopes) {
+        if locked(&self.0).get(&key(user, application)).is_none() {
+            self.give(now, user, application, scopes);
+        }
+    }
+
+    /// The application loses what the user has allowed it.
+    pub fn withdraw(&self, now: i64, user: &User, application: &Application) {
+        let mut consents = locked(&self.0);
+        consents.insert(now, now + LIFETIME, key(user, application), BTreeSet::new());
+        if let Some(given) = consents.get(&key(user, application)) {
+            given.clear();
+        }
+    }
+
     /// The permissions that a token for these scopes carries, or the refusal if one of them is not granted.
     pub fn granted(
         &self,
@@ -40,7 +56,8 @@ impl Consents {
         application: &Application,
         scopes: &Scopes,
     ) -> Result<Vec<String>, EntraError> {
-        let granted = self.wanted(user, application, scopes);
+        let mut granted = self.wanted(user, application, scopes);
+        granted.retain(|name| !application.withheld.contains(name));
         if !self.missing(user, application, scopes).is_empty()
             || scopes.is_default() && granted.is_empty()
         {

@@ -155,7 +155,7 @@ fn begin(service: &Service, call: &Call, tenant: String) -> Result<Value, EntraE
         .form
         .get("scope")
         .ok_or_else(|| EntraError::about(900144, &["scope"]))?;
-    let scopes = Scopes::parse(scope, &call.base)?;
+    let scopes = Scopes::parse(scope, &call.base, &service.directory.apis)?;
 
     let interval = call.told_interval.unwrap_or(service.device_code_interval);
     let code = DeviceCode {

@@ -11,7 +11,10 @@ use uuid::Uuid;
 use crate::errors::EntraError;
 use entries::member;
 
-pub use entries::{Application, Audience, Condition, FederatedCredential, Secret, Tenant, User};
+pub use entries::{
+    Api, Application, Audience, Condition, FederatedCredential, FlowKind, Secret, Tenant,
+    TenantKind, User, UserFlow,
+};
 
 /// The seed data that the emulator starts with unless it is given other.
 pub const SEED_DATA: &str = include_str!("../seed-data.toml");
@@ -27,6 +30,9 @@ pub struct Directory {
     pub tenants: Vec<Tenant>,
     /// The users that are written down.
     pub users: Vec<User>,
+    /// APIs of somebody's own.
+    #[serde(default)]
+    pub apis: Vec<Api>,
     /// All application registrations.
     pub applications: Vec<Application>,
 }
@@ -100,10 +106,11 @@ impl Directory {
 
     /// The application with this client id.
     pub fn application(&self, client_id: &str) -> Option<&Application> {
-        let id = Uuid::try_parse(client_id).ok()?;
-        self.applications
-            .iter()
-            .find(|application| application.client_id == id)
+        let id = Uuid::try_parse(client_id).ok();
+        self.applications.iter().find(|application| {
+            Some(application.client_id) == id
+                || application.plain_client_id.as_deref() == Some(client_id)
+        })
     }
 
     /// The application that the command line and tests call `key`.
@@ -195,6 +202,7 @@ impl Directory {
         };
         let belongs = |user: &User| match (authority, self.tenant_of(user)) {
             (Authority::Tenant(wanted), Some(tenant)) => wanted.id == tenant.id,
+            (_, Some(tenant)) if !tenant.is_for_accounts_anywhere() => false,
             (Authority::Organizations, Some(tenant)) => !tenant.personal,
             (Authority::Consumers, Some(tenant)) => tenant.personal,
             (Authority::Common, Some(_)) => true,

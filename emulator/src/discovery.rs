@@ -8,28 +8,34 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::directory::Authority;
+use crate::directory::{Authority, Tenant, TenantKind};
 use crate::errors::EntraError;
+use crate::provider::{Endpoint, Names, Provider, issuer};
 use crate::service::Service;
 
 /// `GET /<tenant>/v2.0/.well-known/openid-configuration`
 pub async fn metadata(
     State(service): State<Arc<Service>>,
-    Path(tenant): Path<String>,
+    Path(names): Path<Names>,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
-    public(&call, describe(&service, &call, &tenant))
+    public(&call, describe(&service, &call, &names))
 }
 
-/// `GET /<tenant>/.well-known/openid-configuration`, the older kind.
+/// `GET /<tenant>/.well-known/openid-configuration`: Entra's older kind, or that of an OpenID provider.
 pub async fn metadata_v1(
     State(service): State<Arc<Service>>,
-    Path(tenant): Path<String>,
+    Path(names): Path<Names>,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
-    let older = describe(&service, &call, &tenant).map(|mut metadata| {
-        if let Some(fields) = metadata.as_object_mut() {
-            let tenant = authority_id(&service, &tenant).unwrap_or_default();
+    let metadata = describe(&service, &call, &names).map(|mut metadata| {
+        if let Some(fields) = metadata.as_object_mut()
+            && service
+                .directory
+                .provider(&names)
+                .is_ok_and(|provider| provider.is_entra())
+        {
+            let tenant = authority_id(&service, &names.tenant).unwrap_or_default();
             fields.insert(
                 "issuer".into(),
                 json!(format!("https://sts.windows.net/{}/", issuer_id(&tenant))),
@@ -41,23 +47,104 @@ pub async fn metadata_v1(
         }
         metadata
     });
-    public(&call, older)
+    public(&call, metadata)
 }
 
 /// `GET /<tenant>/discovery/v2.0/keys`
 pub async fn keys(
     State(service): State<Arc<Service>>,
-    Path(tenant): Path<String>,
+    Path(names): Path<Names>,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
-    let set = authority_id(&service, &tenant).map(|tenant| {
-        let issuer = format!("{}/{}/v2.0", call.base, issuer_id(&tenant));
-        json!({ "keys": service.keys.published().map(|key| key.jwk(&issuer)).collect::<Vec<_>>() })
+    let set = service.directory.provider(&names).and_then(|provider| {
+        let issuer = issuer_of(&service, &call, provider, &names)?;
+        let keys = service.keys.published().map(|key| {
+            let mut jwk = key.jwk(&issuer);
+            // Only Entra ID says more of a key than the standard.
+            if !provider.is_entra()
+                && let Some(fields) = jwk.as_object_mut()
+            {
+                fields.retain(|name, _| !["issuer", "x5c", "x5t"].contains(&name.as_str()));
+            }
+            jwk
+        });
+        Ok(json!({ "keys": keys.collect::<Vec<_>>() }))
     });
     public(&call, set)
 }
 
-fn describe(service: &Service, call: &Call, tenant: &str) -> Result<Value, EntraError> {
+fn issuer_of(
+    service: &Service,
+    call: &Call,
+    provider: Provider<'_>,
+    names: &Names,
+) -> Result<String, EntraError> {
+    match provider.tenant() {
+        Some(tenant) => Ok(issuer(&call.base, tenant)),
+        None => {
+            let id = authority_id(service, &names.tenant)?;
+            Ok(format!("{}/{}/v2.0", call.base, issuer_id(&id)))
+        }
+    }
+}
+
+fn describe(service: &Service, call: &Call, names: &Names) -> Result<Value, EntraError> {
+    let provider = service.directory.provider(names)?;
+    let issuer = issuer_of(service, call, provider, names)?;
+    match (provider.kind(), provider.tenant()) {
+        (TenantKind::B2c, _) => Ok(describe_b2c(call, provider, &names.tenant, &issuer)),
+        (TenantKind::OpenId, Some(tenant)) => Ok(describe_plain(call, provider, tenant, &issuer)),
+        _ => describe_entra(service, call, &names.tenant, &issuer),
+    }
+}
+
+/// B2C's metadata: the addresses have the tenant's name as the client wrote it.
+fn describe_b2c(call: &Call, provider: Provider<'_>, name: &str, issuer: &str) -> Value {
+    let address = |endpoint| provider.address(&call.base, name, endpoint);
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": address(Endpoint::Authorize),
+        "token_endpoint": address(Endpoint::Token),
+        "end_session_endpoint": address(Endpoint::Logout),
+        "jwks_uri": address(Endpoint::Keys),
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "response_types_supported": ["code", "code id_token", "id_token"],
+        "scopes_supported": ["openid"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "claims_supported": ["name", "given_name", "family_name", "emails", "oid", "sub", "tfp", "acr", "auth_time", "iss", "iat", "exp", "aud", "nonce"],
+    })
+}
+
+/// What OpenID Connect Discovery asks for.
+fn describe_plain(call: &Call, provider: Provider<'_>, tenant: &Tenant, issuer: &str) -> Value {
+    let name = tenant.address_name();
+    let address = |endpoint| provider.address(&call.base, &name, endpoint);
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": address(Endpoint::Authorize),
+        "token_endpoint": address(Endpoint::Token),
+        "userinfo_endpoint": format!("{}/{name}/connect/userinfo", call.base),
+        "end_session_endpoint": address(Endpoint::Logout),
+        "jwks_uri": address(Endpoint::Keys),
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "response_types_supported": ["code", "code id_token", "id_token"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "code_challenge_methods_supported": ["S256", "plain"],
+    })
+}
+
+fn describe_entra(
+    service: &Service,
+    call: &Call,
+    tenant: &str,
+    issuer: &str,
+) -> Result<Value, EntraError> {
     let base = &call.base;
     // Whoever asks by domain gets addresses with the id.
     let id = authority_id(service, tenant)?;
@@ -70,7 +157,7 @@ fn describe(service: &Service, call: &Call, tenant: &str) -> Result<Value, Entra
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": format!("{base}/{}/v2.0", issuer_id(&id)),
+        "issuer": issuer,
         "request_uri_parameter_supported": false,
         "userinfo_endpoint": format!("{base}/oidc/userinfo"),
         "authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/authorize"),

@@ -1,5 +1,7 @@
 //! Entra's refusals: one table from AADSTS code to `error`, status and words.
 
+mod b2c;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -12,12 +14,16 @@ use crate::clock::iso_date;
 pub struct EntraError {
     /// The number after `AADSTS`; 0 for an error that has none.
     pub code: u32,
+    /// Whether it is a B2C tenant's, whose codes begin with `AADB2C`.
+    pub is_b2c: bool,
     /// The OAuth error.
     pub error: String,
     /// The HTTP status.
     pub status: StatusCode,
     /// The words after the code.
     pub description: String,
+    /// What the words are about.
+    pub details: Box<[String]>,
     /// Entra's finer class.
     pub suberror: Option<&'static str>,
     /// A claims challenge, as JSON text.
@@ -43,9 +49,11 @@ impl EntraError {
         }
         Self {
             code,
+            is_b2c: false,
             error: error.to_owned(),
             status: status_of(error),
             description: description.replace("{}", "(unknown)"),
+            details: details.iter().map(|detail| (*detail).to_owned()).collect(),
             suberror,
             claims: None,
         }
@@ -77,19 +85,39 @@ impl EntraError {
     pub fn headline(&self) -> String {
         match self.code {
             0 => self.description.clone(),
+            code if self.is_b2c => format!("AADB2C{code}: {}", self.description),
             code => format!("AADSTS{code}: {}", self.description),
+        }
+    }
+
+    /// The whole description: the words, and the ids that support would ask for.
+    pub fn full_description(&self, call: &Call) -> String {
+        let (trace, correlation) = (call.request_id, call.correlation_id);
+        let timestamp = timestamp(call);
+        let headline = self.headline();
+        // Newer answers join these lines with spaces; the older line breaks are what trips clients up.
+        if self.is_b2c {
+            format!("{headline}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}\r\n")
+        } else {
+            format!(
+                "{headline}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}"
+            )
         }
     }
 
     /// The JSON body, keys in Entra's order.
     pub fn body(&self, call: &Call) -> Value {
-        let timestamp = format!("{}Z", iso_date(call.now).replace('T', " "));
+        let timestamp = timestamp(call);
         let (trace, correlation) = (call.request_id, call.correlation_id);
         let mut body = Map::new();
         body.insert("error".into(), json!(self.error));
-        // Newer answers join these lines with spaces; the older line breaks are what trips clients up.
-        let headline = self.headline();
-        body.insert("error_description".into(), json!(format!("{headline}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}")));
+        body.insert(
+            "error_description".into(),
+            json!(self.full_description(call)),
+        );
+        if self.is_b2c {
+            return Value::Object(body); // that is all that B2C says
+        }
         if self.code != 0 {
             body.insert("error_codes".into(), json!([self.code]));
         }
@@ -132,6 +160,11 @@ impl From<anyhow::Error> for EntraError {
             ..Self::new(90033)
         }
     }
+}
+
+/// A moment as refusals write it: `2024-05-02 07:08:09Z`.
+fn timestamp(call: &Call) -> String {
+    format!("{}Z", iso_date(call.now).replace('T', " "))
 }
 
 fn status_of(error: &str) -> StatusCode {
@@ -221,6 +254,7 @@ const TABLE: &[Row] = &[
     row(70002, "invalid_client", "Error validating credentials. The specified client secret does not match the expected value for this client."),
     row(70003, "unsupported_grant_type", "The app requested an unsupported grant type '{}'."),
     row(70005, "unsupported_response_type", "The app returned an unsupported response type: {}."),
+    row(70007, "invalid_request", "'{}' is not a supported value of 'response_mode' for the response type '{}'."),
     row(70008, "invalid_grant", "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource."),
     row(70011, "invalid_scope", "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope {} is not valid."),
     row(70016, "authorization_pending", "OAuth 2.0 device flow error. Authorization is pending. Continue polling."),
@@ -239,6 +273,7 @@ const TABLE: &[Row] = &[
     row(90094, "access_denied", "An administrator of {} has to consent to the permissions that the application {} asks for."),
     row(90095, "access_denied", "An administrator of {} has to approve the request for the application {}."),
     row(500011, "invalid_resource", "The resource principal named {} was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."),
+    row(500112, "invalid_grant", "The reply address '{}' does not match the reply address '{}' provided when requesting Authorization code."),
     row(501481, "invalid_grant", "The Code_Verifier does not match the code_challenge supplied in the authorization request."),
     row(501491, "invalid_request", "Invalid size of Code_Challenge parameter."),
     row(530032, "invalid_grant", "Access blocked by the tenant's security policy."),

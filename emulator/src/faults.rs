@@ -3,31 +3,20 @@
 //! A fault either takes the place of an endpoint's answer, or spoils the answer on its way out. Endpoints know nothing
 //! of it.
 
+mod endpoints;
+pub mod openid;
+
 use std::str::FromStr;
 use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::errors;
 use crate::locked;
-
-/// The endpoints that a fault can be for.
-#[rustfmt::skip] // one line per endpoint
-pub const ENDPOINTS: &[(&str, &str)] = &[
-    ("any", "every endpoint but the emulator's own pages"),
-    ("discovery", "OpenID metadata"),
-    ("keys", "the key set"),
-    ("instance", "instance discovery"),
-    ("userrealm", "who signs a user in"),
-    ("devicecode", "the start of a device sign-in"),
-    ("token", "every grant"),
-    ("graph", "all of Graph, userinfo included"),
-    ("me", "/v1.0/me"),
-    ("manager", "/v1.0/me/manager and /v1.0/users/{id}/manager"),
-    ("users", "/v1.0/users and /v1.0/users/{id}"),
-    ("applications", "/v1.0/applications"),
-];
+pub use endpoints::ENDPOINTS;
+use openid::{IdTokenEdit, WayBackEdit, WayBackError};
 
 /// The faults, as they are written, and what they do.
 #[rustfmt::skip] // one line per fault
@@ -129,8 +118,14 @@ pub enum Effect {
     Cae,
     /// A plain 401.
     Unauthorized,
-    /// The JSON answer with one field changed.
+    /// The JSON answer changed.
     Edit(Edit),
+    /// The ID token changed.
+    IdToken(IdTokenEdit),
+    /// What the browser brings back changed.
+    WayBack(WayBackEdit),
+    /// The browser brings a refusal back.
+    WayBackError(WayBackError),
 }
 
 /// When to come back.
@@ -142,17 +137,25 @@ pub enum RetryAfter {
     Date,
 }
 
-/// A change to a field of a JSON answer.
+/// A change to a JSON answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// The field is left out.
-    Remove(&'static str),
-    /// The field has this number.
-    Number(&'static str, i64),
-    /// The field has this text.
-    Text(&'static str, String),
+    /// A field is left out.
+    Remove(String),
+    /// A field has this value.
+    Set(String, Value),
     /// `@odata.nextLink` points to the request itself.
     Loop,
+    /// All addresses but the issuer have this beginning.
+    Addresses(&'static str),
+    /// A word of `scope` is left out.
+    WithoutScope(String),
+    /// Each key has this in one of its fields, or not the field at all.
+    OfEachKey(&'static str, Option<String>),
+    /// Keys that nobody signs with.
+    StrangeKeys,
+    /// The answer ends in the middle, as if that were its end.
+    Half,
 }
 
 impl FromStr for Fault {
@@ -174,7 +177,12 @@ impl FromStr for Fault {
         let (name, argument) = fault
             .split_once('=')
             .map_or((fault, None), |(name, argument)| (name, Some(argument)));
-        let effect = effect(name, argument).with_context(|| {
+        let effect = match openid::effect(endpoint, name, argument) {
+            Ok(None) => effect(name, argument),
+            Ok(Some(effect)) => Ok(effect),
+            Err(error) => Err(error),
+        };
+        let effect = effect.with_context(|| {
             format!("the fault '{text}' makes no sense; `emulator faults` lists them")
         })?;
         Ok(Self {
@@ -248,15 +256,17 @@ fn effect(name: &str, argument: Option<&str>) -> anyhow::Result<Effect> {
         "slow_down" | "authorization_declined" => error(name),
         "expired_token" => Effect::Aadsts(70020),
         "rotate-keys" => Effect::RotateKeys,
-        "no-message" => Effect::Edit(Edit::Remove("message")),
-        "no-interval" => Effect::Edit(Edit::Remove("interval")),
-        "interval" => Effect::Edit(Edit::Number("interval", number()?)),
-        "verification-uri" => Effect::Edit(Edit::Text("verification_uri", needed()?.to_owned())),
-        "no-refresh-token" => Effect::Edit(Edit::Remove("refresh_token")),
-        "expires-in" => Effect::Edit(Edit::Number("expires_in", number()?)),
+        "no-message" => Effect::Edit(Edit::Remove("message".to_owned())),
+        "no-interval" => Effect::Edit(Edit::Remove("interval".to_owned())),
+        "interval" => Effect::Edit(Edit::Set("interval".to_owned(), number()?.into())),
+        "verification-uri" => {
+            Effect::Edit(Edit::Set("verification_uri".to_owned(), needed()?.into()))
+        }
+        "no-refresh-token" => Effect::Edit(Edit::Remove("refresh_token".to_owned())),
+        "expires-in" => Effect::Edit(Edit::Set("expires_in".to_owned(), number()?.into())),
         "cae" => Effect::Cae,
         "unauthorized" => Effect::Unauthorized,
-        "next-link" => Effect::Edit(Edit::Text("@odata.nextLink", needed()?.to_owned())),
+        "next-link" => Effect::Edit(Edit::Set("@odata.nextLink".to_owned(), needed()?.into())),
         "next-link-loop" => Effect::Edit(Edit::Loop),
         _ => bail!("there is no fault '{name}'"),
     })
@@ -320,13 +330,53 @@ impl Faults {
         locked(&self.0).clone()
     }
 
-    /// Takes the next fault for a request to this path.
+    /// Takes the next fault for a request to this path. What an endpoint has to do itself is left to it.
     pub fn take(&self, path: &str) -> Option<Fault> {
-        let names = endpoint_names(path);
+        let names = endpoints::names_of(path);
+        let is_browser = names.contains(&"authorize");
+        self.take_first(|fault| {
+            let own = match fault.effect {
+                Effect::IdToken(_) | Effect::WayBack(_) | Effect::WayBackError(_) => true,
+                // In a browser these are no answers with a JSON body, but a way back to the application.
+                Effect::Error { .. } | Effect::Aadsts(_) | Effect::Crlf => is_browser,
+                _ => false,
+            };
+            names.contains(&fault.endpoint.as_str()) && !own
+        })
+    }
+
+    /// Takes the next change to an ID token.
+    pub fn take_id_token_edit(&self) -> Option<IdTokenEdit> {
+        let fault = self.take_first(|fault| matches!(fault.effect, Effect::IdToken(_)))?;
+        match fault.effect {
+            Effect::IdToken(edit) => Some(edit),
+            _ => None,
+        }
+    }
+
+    /// Takes the next change to what a browser brings back.
+    pub fn take_way_back_edit(&self) -> Option<WayBackEdit> {
+        let fault = self.take_first(|fault| matches!(fault.effect, Effect::WayBack(_)))?;
+        match fault.effect {
+            Effect::WayBack(edit) => Some(edit),
+            _ => None,
+        }
+    }
+
+    /// Takes the next refusal that a browser brings back.
+    pub fn take_way_back_error(&self) -> Option<Effect> {
+        let fault = self.take_first(|fault| {
+            matches!(
+                fault.effect,
+                Effect::WayBackError(_) | Effect::Error { .. } | Effect::Aadsts(_) | Effect::Crlf
+            ) && ["authorize", "any"].contains(&fault.endpoint.as_str())
+        })?;
+        Some(fault.effect)
+    }
+
+    fn take_first(&self, is_meant: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let mut faults = locked(&self.0);
-        let index = faults
-            .iter()
-            .position(|fault| names.contains(&fault.endpoint.as_str()))?;
+        let index = faults.iter().position(is_meant)?;
         let fault = faults.get_mut(index)?;
         let taken = fault.clone();
         if let Some(times) = &mut fault.times {
@@ -336,31 +386,6 @@ impl Faults {
             faults.remove(index);
         }
         Some(taken).filter(|fault| fault.times != Some(0))
-    }
-}
-
-/// The names of [`ENDPOINTS`] that a path goes by.
-fn endpoint_names(path: &str) -> Vec<&'static str> {
-    let segments: Vec<&str> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .collect();
-    match segments.as_slice() {
-        ["_emulator", ..] | [] | ["devicelogin"] => vec![],
-        ["v1.0", "me"] => vec!["me", "graph", "any"],
-        ["v1.0", .., "manager"] => vec!["manager", "graph", "any"],
-        ["v1.0", "users", ..] => vec!["users", "graph", "any"],
-        ["v1.0", name, ..] if name.starts_with("applications") => {
-            vec!["applications", "graph", "any"]
-        }
-        ["v1.0", ..] | ["oidc", "userinfo"] => vec!["graph", "any"],
-        [.., ".well-known", "openid-configuration"] => vec!["discovery", "any"],
-        [_, "discovery", "instance"] => vec!["instance", "any"],
-        [_, "discovery", ..] => vec!["keys", "any"],
-        [_, "userrealm", _] => vec!["userrealm", "any"],
-        [_, "oauth2", "v2.0", "devicecode"] => vec!["devicecode", "any"],
-        [_, "oauth2", "v2.0", "token"] => vec!["token", "any"],
-        _ => vec!["any"],
     }
 }
 
@@ -404,9 +429,9 @@ mod tests {
         assert_eq!(fault.times, None);
         assert_eq!(
             fault.effect,
-            Effect::Edit(Edit::Text(
-                "@odata.nextLink",
-                "https://evil.example/v1.0/users?$skiptoken=x".to_owned()
+            Effect::Edit(Edit::Set(
+                "@odata.nextLink".to_owned(),
+                "https://evil.example/v1.0/users?$skiptoken=x".into()
             ))
         );
         let fault: Fault = r#"token:body=418 {"a": "b*c"}"#.parse().unwrap();

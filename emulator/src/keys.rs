@@ -68,6 +68,15 @@ impl Keys {
         self.keys.iter().cycle().skip(first).take(2)
     }
 
+    /// The key in use, and another one that is published.
+    pub fn pair(&self) -> anyhow::Result<[&Key; 2]> {
+        let mut published = self.published();
+        match (published.next(), published.next()) {
+            (Some(first), Some(second)) => Ok([first, second]),
+            _ => Err(anyhow!("there are not two signing keys")),
+        }
+    }
+
     /// A token with these claims, signed with the key in use.
     pub fn sign(&self, claims: &Value) -> anyhow::Result<String> {
         let key = self.published().next().context("there is no signing key")?;
@@ -124,6 +133,16 @@ impl Key {
         token.push('.');
         BASE64URL.encode_string(signature, &mut token);
         Ok(token)
+    }
+
+    /// The key's name.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public half, as DER.
+    pub fn public_key(&self) -> &[u8] {
+        self.pair.public_key().as_ref()
     }
 
     /// The public half as an entry of a JSON Web Key Set.

@@ -19,14 +19,19 @@
 //!
 //! | sign-in | Graph | people |
 //! |---|---|---|
-//! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages` (code, account, password, consent) |
-//! | `device_code` (a flow begins) | `graph::access` (who may) | `pages::home` |
-//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo` | `admin` (faults, record) |
+//! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages::device_login`, `pages::login` (their steps in `pages::steps`) |
+//! | `device_code`, `authorize` (a flow begins) | `graph::access` (who may) | `logout`, `pages::home` |
+//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (faults, record) |
 //!
-//! What they share is in `service`: the `directory` (seed data), `keys` and `tokens`, `scopes`, `consents`,
-//! `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of AADSTS codes.
+//! What they share is in `service`: the `directory` (seed data), `provider` (which kind of tenant is at which address),
+//! `keys`, `tokens` and `id_token` (whose faults `forgery` carries out), `scopes`, `consents`, `browser_session`,
+//! `redirect_uri`, `revocations`, `seal` (values that travel through clients) and the `clock`. `errors` is the table of
+//! AADSTS codes, and of those of B2C.
 
 mod admin;
+mod api;
+mod authorize;
+mod browser_session;
 pub mod ca;
 mod call;
 mod clock;
@@ -37,11 +42,16 @@ mod discovery;
 mod errors;
 mod expiring;
 pub mod faults;
+mod forgery;
 mod graph;
+mod id_token;
 mod instance_discovery;
 mod keys;
+mod logout;
 mod pages;
+mod provider;
 mod record;
+mod redirect_uri;
 mod revocations;
 mod scopes;
 mod seal;
@@ -59,23 +69,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
+use axum::http::{Uri, header::LOCATION};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use authorize::request::Request;
 use ca::CertificateAuthority;
-use call::Call;
+use call::{Call, Form};
 use clock::Clock;
 use errors::EntraError;
 use keys::Key;
+use provider::Names;
 use scopes::{GRAPH, Scopes};
 use service::Service;
 use token::client_proof::ProofKind;
-use tokens::UserGrant;
+use tokens::{BrowserSignIn, UserGrant};
 
 pub use directory::{
-    Application, Audience, Condition, Directory, FederatedCredential, SEED_DATA, Secret, Tenant,
-    User,
+    Api, Application, Audience, Condition, Directory, FederatedCredential, FlowKind, SEED_DATA,
+    Secret, Tenant, TenantKind, User, UserFlow,
 };
 pub use record::{MASK, Recorded};
 
@@ -89,7 +102,9 @@ pub const FEDERATED_ISSUER: &str = include_str!("../keys/federated-issuer.pem");
 pub struct Options {
     /// The address to listen on; none means a free port on 127.0.0.1.
     pub listen: Option<SocketAddr>,
-    /// The user who signs in to every device code, between its first poll and its second.
+    /// The user who signs in to every device code, between its first poll and its second, and to every authorization
+    /// request that asks for no page: it is answered at once. At a tenant that does not know this user, the first one
+    /// that it knows signs in instead; a `login_hint` names another.
     pub auto_sign_in: Option<String>,
     /// Faults to begin with.
     pub faults: Vec<String>,
@@ -286,6 +301,57 @@ impl Emulator {
         Ok(())
     }
 
+    /// The names of the published keys; the first one signs.
+    pub fn key_ids(&self) -> Vec<String> {
+        let keys = self.service.keys.published();
+        keys.map(|key| key.kid().to_owned()).collect()
+    }
+
+    /// Where an authorization request (its whole address) sends the browser once this user has signed in and agreed to
+    /// everything: the redirect URI with code and state, or with an error.
+    pub fn authorize(&self, address: &str, user: &str) -> anyhow::Result<String> {
+        let (service, mut call) = (&self.service, self.internal_call());
+        let uri: Uri = address.parse().context("this is no address")?;
+        call.query = Form::parse(uri.query().unwrap_or_default().as_bytes());
+        let names = Names::of_path(uri.path())
+            .with_context(|| format!("{} is no authorization endpoint", uri.path()))?;
+        let response = match Request::read(service, &call, &names, &call.query) {
+            Ok(request) => {
+                let authority = service
+                    .directory
+                    .authority(&names.tenant)
+                    .map_err(refused)?;
+                let user = service
+                    .directory
+                    .account(authority, user)
+                    .map_err(refused)?;
+                pages::login::answer_as(service, &call, request, user.id)
+            }
+            Err(refusal) => match refusal.target {
+                Some(target) => target.refusal(service, &call, &refusal.error),
+                None => return Err(refused(refusal.error)),
+            },
+        };
+        let location = response
+            .headers()
+            .get(LOCATION)
+            .context("a form_post answer has no address")?;
+        Ok(location.to_str()?.to_owned())
+    }
+
+    /// Takes back what a user has allowed an application; what an admin has granted stays.
+    pub fn withdraw_consent(&self, user: &str, application: &str) -> anyhow::Result<()> {
+        let found = self
+            .service
+            .directory
+            .user(user)
+            .with_context(|| format!("there is no user '{user}'"))?;
+        let now = self.service.clock.now();
+        let application = self.application(application)?;
+        self.service.consents.withdraw(now, &found, application);
+        Ok(())
+    }
+
     /// An access token for Graph, as if a user had signed in and agreed to everything.
     pub fn user_token(&self, user: &str, application: &str, scope: &str) -> anyhow::Result<String> {
         let (service, call) = (&self.service, self.internal_call());
@@ -299,7 +365,7 @@ impl Emulator {
             .context("the user is of no tenant")?
             .id;
         let application = self.application(application)?;
-        let scopes = Scopes::parse(scope, &self.url).map_err(refused)?;
+        let scopes = Scopes::parse(scope, &self.url, &service.directory.apis).map_err(refused)?;
         service.consents.give(call.now, &user, application, &scopes);
         let grant = UserGrant {
             user: &user,
@@ -307,7 +373,7 @@ impl Emulator {
             application,
             scopes,
             proof: ProofKind::None,
-            nonce: None,
+            browser: BrowserSignIn::default(),
         };
         access_token(&service.user_answer(&call, &grant).map_err(refused)?)
     }

@@ -233,6 +233,10 @@ fn list_faults() -> anyhow::Result<ExitCode> {
     for (name, words) in faults::FAULTS {
         writeln!(out, "  {name:24} {words}")?;
     }
+    writeln!(out, "\nFaults of OpenID Connect, each for its endpoint:")?;
+    for (endpoint, name, words) in faults::openid::FAULTS {
+        writeln!(out, "  {:34} {words}", format!("{endpoint}:{name}"))?;
+    }
     let codes: Vec<String> = faults::aadsts_codes()
         .map(|code| code.to_string())
         .collect();

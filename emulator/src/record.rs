@@ -24,6 +24,7 @@ const SECRET_FIELDS: &[&str] = &[
     "device_code",
     "id_token",
     "id_token_hint",
+    "new_password",
     "password",
     "refresh_token",
     "state_of_page",
@@ -74,6 +75,11 @@ impl Recorded {
     /// A field of the form, or `***` if it is a secret.
     pub fn field(&self, name: &str) -> Option<&str> {
         value_of(&self.form, name)
+    }
+
+    /// A field of the query, or `***` if it is a secret.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        value_of(&self.query, name)
     }
 
     /// A header, by its name in lower case.

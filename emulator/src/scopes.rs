@@ -1,6 +1,8 @@
 //! The `scope` of a request: which resource, which of its permissions, and the reserved words of OpenID Connect.
 
+use crate::directory::{Api, Application, TenantKind};
 use crate::errors::EntraError;
+use crate::service::Service;
 
 /// The resource id of Microsoft Graph, which is also the audience of its tokens.
 pub const GRAPH: &str = "https://graph.microsoft.com";
@@ -84,22 +86,27 @@ pub struct Scopes {
 }
 
 impl Scopes {
-    /// Reads a `scope`. `base` is the emulator's own address, where its Graph is.
-    pub fn parse(scope: &str, base: &str) -> Result<Self, EntraError> {
-        let mut scopes = Self {
+    /// Splits the reserved words from the others.
+    fn sorted(scope: &str) -> (Self, Vec<&str>) {
+        let is_reserved =
+            |word: &&str| matches!(*word, "openid" | "profile" | "email" | "offline_access");
+        let (reserved, others) = scope.split_whitespace().partition::<Vec<_>, _>(is_reserved);
+        let scopes = Self {
             resource: String::new(),
             permissions: Vec::new(),
-            reserved: Vec::new(),
+            reserved: reserved.into_iter().map(str::to_owned).collect(),
             as_sent: Vec::new(),
         };
-        for word in scope.split_whitespace() {
-            if matches!(word, "openid" | "profile" | "email" | "offline_access") {
-                scopes.reserved.push(word.to_owned());
-                continue;
-            }
+        (scopes, others)
+    }
+
+    /// Reads a `scope` as Entra does. `base` is the emulator's own address, where its Graph is.
+    pub fn parse(scope: &str, base: &str, apis: &[Api]) -> Result<Self, EntraError> {
+        let (mut scopes, words) = Self::sorted(scope);
+        for word in words {
             // `User.Read`, `https://graph.microsoft.com/User.Read`, `https://graph.microsoft.com//.default`
             let (resource, name) = word.rsplit_once('/').unwrap_or((GRAPH, word));
-            let resource = canonical(resource.trim_end_matches('/'), base)
+            let resource = canonical(resource.trim_end_matches('/'), base, apis)
                 .ok_or_else(|| EntraError::about(500011, &[resource]))?;
             if !scopes.resource.is_empty() && scopes.resource != resource {
                 return Err(EntraError::about(28000, &[scope]));
@@ -107,7 +114,8 @@ impl Scopes {
             let known = PERMISSIONS.iter().any(|permission| permission.name == name);
             if !(known && resource == GRAPH
                 || name == ".default"
-                || name == "user_impersonation" && resource != GRAPH)
+                || name == "user_impersonation" && resource != GRAPH
+                || has_scope(apis, resource, name))
             {
                 return Err(EntraError::about(70011, &[word]));
             }
@@ -127,6 +135,33 @@ impl Scopes {
         Ok(scopes)
     }
 
+    /// Reads a `scope` as B2C does: it has no Graph, and the client's own id asks for a token for the client itself.
+    fn parse_b2c(scope: &str, client: &str, apis: &[Api]) -> Result<Self, EntraError> {
+        let (mut scopes, words) = Self::sorted(scope);
+        for word in words {
+            let (resource, name) = word.rsplit_once('/').unwrap_or((word, word));
+            let is_own = word.eq_ignore_ascii_case(client);
+            if !is_own && !has_scope(apis, resource, name)
+                || !scopes.resource.is_empty() && scopes.resource != resource
+            {
+                return Err(EntraError::about(70011, &[word]));
+            }
+            scopes.resource = resource.to_owned();
+            scopes.permissions.push(name.to_owned());
+            scopes.as_sent.push(word.to_owned());
+        }
+        Ok(scopes)
+    }
+
+    /// Reads a `scope` as OpenID Connect Core does: what is not known is left out, and no error.
+    fn parse_plain(scope: &str, apis: &[Api]) -> Self {
+        let (mut scopes, words) = Self::sorted(scope);
+        let known = words.into_iter().filter(|word| has_scope(apis, "", word));
+        scopes.permissions = known.map(str::to_owned).collect();
+        scopes.as_sent = scopes.permissions.clone();
+        scopes
+    }
+
     /// Whether all that has been granted is asked for.
     pub fn is_default(&self) -> bool {
         self.permissions.iter().any(|name| name == ".default")
@@ -139,11 +174,36 @@ impl Scopes {
 }
 
 /// The one name of a resource.
-fn canonical<'a>(resource: &'a str, base: &str) -> Option<&'a str> {
+fn canonical<'a>(resource: &'a str, base: &str, apis: &[Api]) -> Option<&'a str> {
     if resource == GRAPH || resource == base || GRAPH_ALIASES.contains(&resource) {
         return Some(GRAPH);
     }
-    OTHER_RESOURCES.contains(&resource).then_some(resource)
+    let is_known =
+        OTHER_RESOURCES.contains(&resource) || apis.iter().any(|api| api.uri == resource);
+    is_known.then_some(resource)
+}
+
+fn has_scope(apis: &[Api], uri: &str, name: &str) -> bool {
+    apis.iter()
+        .any(|api| api.uri == uri && api.scopes.iter().any(|scope| scope == name))
+}
+
+impl Service {
+    /// Reads a `scope` as this kind of provider does.
+    pub fn scopes(
+        &self,
+        scope: &str,
+        base: &str,
+        kind: TenantKind,
+        application: &Application,
+    ) -> Result<Scopes, EntraError> {
+        let apis = &self.directory.apis;
+        match kind {
+            TenantKind::Workforce | TenantKind::ExternalId => Scopes::parse(scope, base, apis),
+            TenantKind::B2c => Scopes::parse_b2c(scope, &application.client_name(), apis),
+            TenantKind::OpenId => Ok(Scopes::parse_plain(scope, apis)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +211,7 @@ mod tests {
     use super::*;
 
     fn parse(scope: &str) -> Result<Scopes, u32> {
-        Scopes::parse(scope, "http://127.0.0.1:8443").map_err(|error| error.code)
+        Scopes::parse(scope, "http://127.0.0.1:8443", &[]).map_err(|error| error.code)
     }
 
     #[test]

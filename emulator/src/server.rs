@@ -25,7 +25,10 @@ use crate::call::{Call, Form};
 use crate::faults::{Edit, Effect};
 use crate::service::Service;
 use crate::spoil::{self, Outcome};
-use crate::{admin, device_code, discovery, graph, instance_discovery, pages, token, user_realm};
+use crate::{
+    admin, api, authorize, device_code, discovery, graph, instance_discovery, logout, pages, token,
+    user_realm,
+};
 
 /// The longest body of a request.
 const BODY_LIMIT: usize = 1 << 20;
@@ -52,10 +55,20 @@ fn routes(service: Arc<Service>) -> Router {
         .route("/{tenant}/discovery/v2.0/keys", get(discovery::keys))
         .route("/{tenant}/discovery/keys", get(discovery::keys))
         .route(
+            "/{tenant}/oauth2/v2.0/authorize",
+            get(authorize::answer).post(authorize::answer),
+        )
+        .route(
             "/{tenant}/oauth2/v2.0/devicecode",
             post(device_code::answer),
         )
         .route("/{tenant}/oauth2/v2.0/token", post(token::answer))
+        .route(
+            "/{tenant}/oauth2/v2.0/logout",
+            get(logout::answer).post(logout::answer),
+        )
+        .route("/{tenant}/oauth2/logout", get(logout::answer))
+        .merge(routes_of_other_providers())
         .route("/common/userrealm/{user}", get(user_realm::answer))
         .route(
             "/common/discovery/instance",
@@ -71,11 +84,13 @@ fn routes(service: Arc<Service>) -> Router {
             "/devicelogin",
             get(pages::device_login::start).post(pages::device_login::next),
         )
+        .route("/login", post(pages::login::next))
         .route("/_emulator/style.css", get(pages::style))
         .route(
             "/_emulator/requests",
             get(admin::requests).delete(admin::clear_requests),
         )
+        .route("/_emulator/rotate-keys", post(admin::rotate_keys))
         .route(
             "/_emulator/faults",
             get(admin::faults)
@@ -84,6 +99,43 @@ fn routes(service: Arc<Service>) -> Router {
         )
         .fallback(pages::not_found)
         .with_state(service)
+}
+
+/// B2C, where a user flow follows the tenant; and an OpenID provider with addresses of its own.
+fn routes_of_other_providers() -> Router<Arc<Service>> {
+    Router::new()
+        .route(
+            "/{tenant}/{policy}/v2.0/.well-known/openid-configuration",
+            get(discovery::metadata),
+        )
+        .route(
+            "/{tenant}/{policy}/discovery/v2.0/keys",
+            get(discovery::keys),
+        )
+        .route(
+            "/{tenant}/{policy}/oauth2/v2.0/authorize",
+            get(authorize::answer).post(authorize::answer),
+        )
+        .route("/{tenant}/{policy}/oauth2/v2.0/token", post(token::answer))
+        .route(
+            "/{tenant}/{policy}/oauth2/v2.0/logout",
+            get(logout::answer).post(logout::answer),
+        )
+        .route("/{tenant}/connect/keys", get(discovery::keys))
+        .route(
+            "/{tenant}/connect/authorize",
+            get(authorize::answer).post(authorize::answer),
+        )
+        .route("/{tenant}/connect/token", post(token::answer))
+        .route(
+            "/{tenant}/connect/logout",
+            get(logout::answer).post(logout::answer),
+        )
+        .route(
+            "/{tenant}/connect/userinfo",
+            get(api::userinfo).post(api::userinfo),
+        )
+        .route("/api/me", get(api::me))
 }
 
 /// Serves connections until it is dropped.
@@ -252,8 +304,8 @@ async fn respond(
     });
     match effect {
         Some(Effect::RotateKeys) => service.keys.rotate(),
-        Some(Effect::Edit(Edit::Number("interval", interval))) => {
-            call.told_interval = Some(interval.unsigned_abs())
+        Some(Effect::Edit(Edit::Set(name, interval))) if name == "interval" => {
+            call.told_interval = interval.as_i64().map(i64::unsigned_abs);
         }
         _ => {}
     }

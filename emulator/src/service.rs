@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use anyhow::Context;
 
 use crate::Options;
+use crate::authorize::codes::Codes;
 use crate::clock::Clock;
 use crate::consents::Consents;
 use crate::device_code::DeviceCodes;
@@ -36,13 +37,15 @@ pub struct Service {
     pub revocations: Revocations,
     /// Codes that users may type in.
     pub device_codes: DeviceCodes,
+    /// Authorization codes.
+    pub codes: Codes,
     /// The ids of the client assertions that were used, with their signatures.
     pub assertions: Mutex<Expiring<Vec<u8>>>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// The requests so far.
     pub record: Record,
-    /// Who signs in to every device code.
+    /// Who signs in to every device code, and to every authorization request that asks for no page.
     pub auto_sign_in: Option<String>,
     /// Seconds that devices are told to wait between two polls.
     pub device_code_interval: u64,
@@ -74,6 +77,7 @@ impl Service {
             consents: Consents::new(),
             revocations: Revocations::new(),
             device_codes: DeviceCodes::new(),
+            codes: Codes::new(),
             assertions: Mutex::new(Expiring::new(ASSERTIONS)),
             faults,
             record: Record::new(options.trace),

@@ -1,5 +1,7 @@
 //! Carries a fault out: answers in place of an endpoint's, and answers spoiled on their way out.
 
+mod edit;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -7,14 +9,18 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::{Frame, SizeHint};
-use serde_json::{Value, json};
 use tokio::time::Sleep;
 
 use crate::call::{Call, header_value};
 use crate::clock::http_date;
 use crate::errors::EntraError;
-use crate::faults::{Edit, Effect, RetryAfter};
+use crate::faults::{Effect, RetryAfter};
 use crate::graph::{GraphError, claims_challenge};
+
+pub use edit::edit;
+
+/// Line breaks, terminal control and bidi characters, as no description should have them.
+pub const HARMFUL: &str = "Line one\r\nLine two \u{1b}[31mred\u{1b}[0m \u{7}bell \u{202e}txet sdrawkcab\u{202c} \u{2028}end";
 
 /// What becomes of a request that a fault was set for.
 pub enum Outcome {
@@ -33,9 +39,13 @@ pub fn before(effect: &Effect, call: &Call) -> Outcome {
     Outcome::Instead(match effect {
         Effect::Hang => return Outcome::Never,
         Effect::Reset => return Outcome::Closed,
-        Effect::Cut | Effect::Slow(_) | Effect::Edit(_) | Effect::RotateKeys => {
-            return Outcome::Answer;
-        }
+        Effect::Cut
+        | Effect::Slow(_)
+        | Effect::Edit(_)
+        | Effect::RotateKeys
+        | Effect::IdToken(_)
+        | Effect::WayBack(_)
+        | Effect::WayBackError(_) => return Outcome::Answer,
         Effect::Status {
             status,
             html,
@@ -90,7 +100,7 @@ pub fn before(effect: &Effect, call: &Call) -> Outcome {
             error.response(call)
         }
         Effect::Crlf => {
-            let description = "Line one\r\nLine two \u{1b}[31mred\u{1b}[0m \u{7}bell \u{202e}txet sdrawkcab\u{202c} \u{2028}end".to_owned();
+            let description = HARMFUL.to_owned();
             if is_graph(call) {
                 GraphError::new(
                     StatusCode::FORBIDDEN,
@@ -112,48 +122,6 @@ pub fn before(effect: &Effect, call: &Call) -> Outcome {
                 .response(call)
         }
     })
-}
-
-/// What a fault does to a JSON answer.
-pub fn edit(edit: &Edit, call: &Call, body: &Bytes) -> Option<Bytes> {
-    let mut json: Value = serde_json::from_slice(body).ok()?;
-    let fields = json.as_object_mut()?;
-    match edit {
-        Edit::Remove(name) => {
-            fields.shift_remove(*name);
-        }
-        Edit::Number(name, number) => {
-            fields.insert((*name).to_owned(), json!(number));
-        }
-        Edit::Text(name, text) => {
-            let before = fields.insert((*name).to_owned(), json!(text));
-            // The message for the user names the page too.
-            if let (Some(Value::String(before)), Some(Value::String(message))) =
-                (before, fields.get_mut("message"))
-            {
-                *message = message.replace(&before, text);
-            }
-        }
-        Edit::Loop => {
-            let query: Vec<String> = call
-                .query
-                .fields()
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            let mark = if query.is_empty() { "" } else { "?" };
-            fields.insert(
-                "@odata.nextLink".to_owned(),
-                json!(format!(
-                    "{}{}{mark}{}",
-                    call.base,
-                    call.path,
-                    query.join("&")
-                )),
-            );
-        }
-    }
-    Some(Bytes::from(json.to_string()))
 }
 
 /// What a fault does to the bytes of an answer.

@@ -1,5 +1,7 @@
 //! What a successful token request is answered with: access, id and refresh tokens.
 
+mod other_providers;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -8,8 +10,9 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::clock::iso_date;
-use crate::directory::{Application, User};
+use crate::directory::{Application, TenantKind, User};
 use crate::errors::EntraError;
+use crate::id_token::pairwise;
 use crate::scopes::{GRAPH, Scopes};
 use crate::service::Service;
 use crate::token::client_proof::ProofKind;
@@ -29,8 +32,34 @@ pub struct UserGrant<'a> {
     pub scopes: Scopes,
     /// How the application has proved itself.
     pub proof: ProofKind,
+    /// What the browser has left for the tokens.
+    pub browser: BrowserSignIn,
+}
+
+/// What a sign-in in a browser leaves for the tokens.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct BrowserSignIn {
     /// The nonce of the authorization request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+    /// The browser session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Uuid>,
+    /// When the user has proved who they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// Whether the application wants to know that.
+    #[serde(default)]
+    pub wants_auth_time: bool,
+    /// The user flow of a B2C tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// The name that the user has typed in the flow that edits profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The `claims` of the authorization request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<String>,
 }
 
 /// What a refresh token holds under its seal.
@@ -48,11 +77,20 @@ pub struct RefreshToken {
     pub issued: i64,
     /// How often the user's sessions had been revoked by then.
     pub revocations: u64,
+    /// What the browser has left for the tokens, but for the nonce.
+    #[serde(default)]
+    pub browser: BrowserSignIn,
 }
 
 impl Service {
     /// The answer to a user's grant.
     pub fn user_answer(&self, call: &Call, grant: &UserGrant<'_>) -> Result<Value, EntraError> {
+        let tenant = self.directory.tenant(&grant.tenant.to_string());
+        match tenant.map(|tenant| (tenant, tenant.kind)) {
+            Some((tenant, TenantKind::B2c)) => return self.b2c_answer(call, grant, tenant),
+            Some((tenant, TenantKind::OpenId)) => return self.plain_answer(call, grant, tenant),
+            _ => {}
+        }
         let granted = self
             .consents
             .granted(grant.user, grant.application, &grant.scopes)?;
@@ -66,7 +104,20 @@ impl Service {
             .map(String::as_str)
             .filter(|word| *word != "offline_access")
             .collect();
-        scope.extend(grant.scopes.as_sent.iter().map(String::as_str));
+        let was_granted = |word: &&str| {
+            grant.scopes.is_default()
+                || granted
+                    .iter()
+                    .any(|name| Some(name.as_str()) == word.rsplit('/').next())
+        };
+        scope.extend(
+            grant
+                .scopes
+                .as_sent
+                .iter()
+                .map(String::as_str)
+                .filter(was_granted),
+        );
         let expanded: Vec<String> = granted
             .iter()
             .map(|name| format!("{}/{name}", grant.scopes.resource))
@@ -81,6 +132,7 @@ impl Service {
             grant.tenant,
             grant.application,
             grant.proof,
+            grant.browser.claims.as_deref(),
         )?;
         let user = grant.user;
         claims.insert("name".into(), json!(user.display_name));
@@ -121,10 +173,7 @@ impl Service {
             );
         }
         if grant.scopes.has("openid") {
-            answer.insert(
-                "id_token".into(),
-                json!(self.keys.sign(&id_claims(call, grant))?),
-            );
+            answer.insert("id_token".into(), json!(self.id_token(call, grant, None)?));
         }
         if call.form.get("client_info") == Some("1") {
             let client_info = json!({ "uid": user.id, "utid": grant.tenant });
@@ -146,7 +195,7 @@ impl Service {
         proof: ProofKind,
     ) -> Result<Value, EntraError> {
         let lifetime = self.token_lifetime;
-        let mut claims = self.access_claims(call, resource, tenant, application, proof)?;
+        let mut claims = self.access_claims(call, resource, tenant, application, proof, None)?;
         claims.insert("idtyp".into(), json!("app"));
         claims.insert("oid".into(), json!(service_principal(application)));
         claims.insert("sub".into(), json!(service_principal(application)));
@@ -169,8 +218,9 @@ impl Service {
         tenant: Uuid,
         application: &Application,
         proof: ProofKind,
+        claims_of_browser: Option<&str>,
     ) -> Result<Map<String, Value>, EntraError> {
-        let asked = ClaimsRequest::read(call)?;
+        let asked = ClaimsRequest::read(call.form.get("claims").or(claims_of_browser))?;
         // A claims challenge may ask for a token that is not older than the next second.
         let not_before = asked
             .not_before
@@ -205,7 +255,8 @@ impl Service {
         Ok(claims)
     }
 
-    fn refresh_token(&self, call: &Call, grant: &UserGrant<'_>) -> anyhow::Result<String> {
+    /// A refresh token for the same again.
+    pub fn refresh_token(&self, call: &Call, grant: &UserGrant<'_>) -> anyhow::Result<String> {
         let scope: Vec<&str> = grant
             .scopes
             .reserved
@@ -220,6 +271,11 @@ impl Service {
             scope: scope.join(" "),
             issued: call.now,
             revocations: self.revocations.count(grant.user.id),
+            browser: BrowserSignIn {
+                nonce: None, // answers one request only
+                claims: None,
+                ..grant.browser.clone()
+            },
         };
         Ok(format!("1.{}", self.seal.close("refresh token", &token)?))
     }
@@ -263,8 +319,8 @@ struct ClaimsRequest {
 }
 
 impl ClaimsRequest {
-    fn read(call: &Call) -> Result<Self, EntraError> {
-        let Some(text) = call.form.get("claims") else {
+    fn read(text: Option<&str>) -> Result<Self, EntraError> {
+        let Some(text) = text else {
             return Ok(Self::default());
         };
         let claims: Value = serde_json::from_str(text)
@@ -287,44 +343,6 @@ impl ClaimsRequest {
             handles_challenges,
         })
     }
-}
-
-/// The claims of an id token.
-fn id_claims(call: &Call, grant: &UserGrant<'_>) -> Value {
-    let (user, tenant) = (grant.user, grant.tenant);
-    let mut claims = Map::new();
-    claims.insert("aud".into(), json!(grant.application.client_id));
-    claims.insert("iss".into(), json!(format!("{}/{tenant}/v2.0", call.base)));
-    claims.insert("iat".into(), json!(call.now));
-    claims.insert("nbf".into(), json!(call.now));
-    claims.insert("exp".into(), json!(call.now + 3600));
-    if grant.scopes.has("email")
-        && let Some(mail) = &user.mail
-    {
-        claims.insert("email".into(), json!(mail));
-    }
-    claims.insert("name".into(), json!(user.display_name));
-    if let Some(nonce) = &grant.nonce {
-        claims.insert("nonce".into(), json!(nonce));
-    }
-    claims.insert("oid".into(), json!(user.id));
-    claims.insert("preferred_username".into(), json!(user.sign_in_name()));
-    claims.insert(
-        "sub".into(),
-        json!(pairwise(&grant.application.client_id.to_string(), user.id)),
-    );
-    claims.insert("tid".into(), json!(tenant));
-    claims.insert(
-        "uti".into(),
-        json!(BASE64URL.encode(call.request_id.as_bytes())),
-    );
-    claims.insert("ver".into(), json!("2.0"));
-    Value::Object(claims)
-}
-
-/// The `sub` that a user has for one audience, and for no other.
-pub fn pairwise(audience: &str, user: Uuid) -> String {
-    BASE64URL.encode(digest(&SHA256, format!("{audience} {user}").as_bytes()))
 }
 
 /// The object id of an application's service principal: neither its object id nor its client id.

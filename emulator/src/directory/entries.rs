@@ -18,6 +18,77 @@ pub struct Tenant {
     /// Whether its accounts are personal ones.
     #[serde(default)]
     pub personal: bool,
+    /// What kind of provider it is.
+    #[serde(default)]
+    pub kind: TenantKind,
+    /// The user flows ("policies") of a B2C tenant.
+    #[serde(default)]
+    pub user_flows: Vec<UserFlow>,
+}
+
+impl Tenant {
+    /// The name by which addresses in answers know it: the id, but a domain where the real service shows that.
+    pub fn address_name(&self) -> String {
+        match (self.kind, self.domains.first()) {
+            (TenantKind::B2c | TenantKind::OpenId, Some(domain)) => domain.clone(),
+            _ => self.id.to_string(),
+        }
+    }
+
+    /// Whether its users are people of an organization, or have a personal account.
+    pub fn is_for_accounts_anywhere(&self) -> bool {
+        self.kind == TenantKind::Workforce
+    }
+}
+
+/// The kinds of providers that one emulator stands in for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantKind {
+    /// Entra ID: people of an organization, or personal accounts.
+    #[default]
+    Workforce,
+    /// Entra External ID: customers.
+    ExternalId,
+    /// Azure AD B2C: customers, and a user flow in each address.
+    B2c,
+    /// Any other OpenID provider, which knows nothing of Entra's claims and addresses.
+    OpenId,
+}
+
+/// A user flow ("policy") of a B2C tenant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserFlow {
+    /// The name that addresses and tokens have.
+    pub name: String,
+    /// What it does.
+    pub kind: FlowKind,
+    /// The claim that names the flow in tokens: `tfp`, or `acr` as older flows have it.
+    #[serde(default = "tfp")]
+    pub claim: String,
+}
+
+/// What a user flow does.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlowKind {
+    /// Signs in, or up.
+    SignUpSignIn,
+    /// Changes the profile.
+    EditProfile,
+    /// Sets a new password.
+    ResetPassword,
+}
+
+/// An API of somebody's own, for which applications can ask tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Its application ID URI, without a slash at its end.
+    pub uri: String,
+    /// The names of its permissions.
+    pub scopes: Vec<String>,
 }
 
 /// A person in one tenant.
@@ -101,6 +172,8 @@ pub struct Application {
     pub object_id: Uuid,
     /// The application (client) id.
     pub client_id: Uuid,
+    /// The client id at an OpenID provider that has no GUIDs; it takes the place of the other one.
+    pub plain_client_id: Option<String>,
     /// The name that people see.
     pub display_name: String,
     /// When it was registered, as Graph writes it.
@@ -122,9 +195,18 @@ pub struct Application {
     /// Application permissions of Graph that an admin has granted.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// Delegated Graph permissions that are never granted, although everybody agrees: sign-ins go on without them.
+    #[serde(default)]
+    pub withheld: Vec<String>,
     /// Reply URLs of the platform Web.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    /// Reply URLs of the platform "Mobile and desktop applications": codes for them are redeemed without a secret.
+    #[serde(default)]
+    pub public_redirect_uris: Vec<String>,
+    /// Whether the authorization endpoint may issue ID tokens ("implicit grant and hybrid flows").
+    #[serde(default)]
+    pub id_tokens: bool,
     /// Client secrets.
     #[serde(default)]
     pub secrets: Vec<Secret>,
@@ -134,6 +216,15 @@ pub struct Application {
     /// Outside issuers whose tokens stand for this application.
     #[serde(default)]
     pub federated_credentials: Vec<FederatedCredential>,
+}
+
+impl Application {
+    /// The client id as requests and tokens have it.
+    pub fn client_name(&self) -> String {
+        self.plain_client_id
+            .clone()
+            .unwrap_or_else(|| self.client_id.to_string())
+    }
 }
 
 /// "Supported account types" of a registration.
@@ -185,6 +276,10 @@ pub struct FederatedCredential {
 /// What a user is unless the seed data says otherwise.
 pub fn member() -> String {
     "Member".to_owned()
+}
+
+fn tfp() -> String {
+    "tfp".to_owned()
 }
 
 fn certificate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

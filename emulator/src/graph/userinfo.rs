@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::access::Caller;
 use super::{GraphError, respond};
 use crate::call::Call;
+use crate::id_token::pairwise;
 use crate::service::Service;
-use crate::tokens::pairwise;
 
 /// `GET` or `POST /oidc/userinfo`
 pub async fn answer(

@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::html::{Html, html};
 use super::page;
+use super::steps::{self, Step};
 use crate::admin::is_same_site;
 use crate::call::Call;
 use crate::consents::needs_admin;
 use crate::device_code::{DeviceCode, Progress};
 use crate::directory::{Application, Condition, User};
 use crate::errors::EntraError;
-use crate::scopes::PERMISSIONS;
 use crate::service::Service;
 use crate::sign_in;
 
@@ -210,51 +210,22 @@ impl Visit<'_> {
     /// Shows a page.
     fn ask(&self, asked: Asked, error: Option<&EntraError>) -> Result<Response<Body>, EntraError> {
         let application = self.application()?;
-        let (title, content) = match asked {
-            Asked::Account => ("Pick an account", self.accounts()?),
-            Asked::Password => (
-                "Enter password",
-                html!(
-                    "<p>{}</p>\n<label for=\"password\">Password</label>\n<input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"off\" autofocus required>\n<div><button>Sign in</button>\n",
-                    self.user()?.sign_in_name()
-                ),
-            ),
-            Asked::SecondFactor => (
-                "Approve sign-in request",
-                html!(
-                    "<p>A telephone would ring now. This tool has none: approve the request here.</p>\n<div><button>Approve</button>\n"
-                ),
-            ),
+        let step = match asked {
+            Asked::Account => {
+                let authority = self.service.directory.authority(&self.code.authority)?;
+                steps::accounts(self.service, application, authority, |_| false)
+            }
+            Asked::Password => steps::password(&*self.user()?, &Html::default()),
+            Asked::SecondFactor => steps::second_factor(),
             Asked::Consent => {
                 let missing =
                     self.service
                         .consents
                         .missing(&*self.user()?, application, &self.code.scopes);
-                let wanted = PERMISSIONS.iter().filter(|permission| {
-                    missing
-                        .iter()
-                        .chain(&self.code.scopes.reserved)
-                        .any(|name| name == permission.name)
-                });
-                let wanted: Html = wanted
-                    .map(|permission| {
-                        html!(
-                            "<li>{} <code>{}</code></li>\n",
-                            permission.words,
-                            permission.name
-                        )
-                    })
-                    .collect();
-                (
-                    "Permissions requested",
-                    html!(
-                        "<p><strong>{}</strong> would like to:</p>\n<ul>\n{}</ul>\n<div><button>Accept</button>\n",
-                        application.display_name,
-                        wanted
-                    ),
-                )
+                let names = [missing, self.code.scopes.reserved.clone()].concat();
+                steps::consent(application, &names)
             }
-            Asked::Confirmation => (
+            Asked::Confirmation => Step::new(
                 "Confirm",
                 html!(
                     "<p>Are you trying to sign in to <strong>{}</strong>?</p>\n<p>Only continue if you started this on your own device. You are signing in as {}.</p>\n<div><button>Continue</button>\n",
@@ -263,12 +234,6 @@ impl Visit<'_> {
                 ),
             ),
         };
-        let error = error.map_or_else(Html::default, |error| {
-            html!(
-                "<p class=\"error\" role=\"alert\">{}</p>\n",
-                error.headline()
-            )
-        });
         let state = Progressing {
             user_code: self.state.user_code.clone(),
             user: self.state.user,
@@ -276,33 +241,7 @@ impl Visit<'_> {
             since: self.call.now,
         };
         let state = self.service.seal.close(PURPOSE, &state)?;
-        // Cancel skips the checks of the browser: nobody has to type a password to say no.
-        let form = html!(
-            "{}<form method=\"post\" action=\"/devicelogin\">\n<input type=\"hidden\" name=\"state_of_page\" value=\"{}\">\n{}<button class=\"quiet\" name=\"cancel\" value=\"1\" formnovalidate>Cancel</button></div>\n</form>\n",
-            error,
-            state,
-            content
-        );
-        Ok(page(StatusCode::OK, title, &form))
-    }
-
-    /// The accounts that can be used at the authority of the code, and a field for any other.
-    fn accounts(&self) -> Result<Html, EntraError> {
-        let directory = &self.service.directory;
-        let authority = directory.authority(&self.code.authority)?;
-        let users = directory.users.iter().filter(|user| {
-            directory
-                .account(authority, user.sign_in_name())
-                .is_ok_and(|account| account.id == user.id)
-        });
-        let buttons: Html = users
-            .map(|user| html!("<button class=\"account\" name=\"account\" value=\"{}\">{}<span>{}</span></button>\n", user.sign_in_name(), user.display_name, user.sign_in_name()))
-            .collect();
-        Ok(html!(
-            "<p>to sign in to <strong>{}</strong></p>\n{}<label for=\"other_account\">Use another account</label>\n<input id=\"other_account\" name=\"other_account\" autocomplete=\"off\">\n<div><button>Next</button>\n",
-            self.application()?.display_name,
-            buttons
-        ))
+        Ok(step.show("/devicelogin", &state, error, None))
     }
 
     fn user(&self) -> Result<Cow<'_, User>, EntraError> {

@@ -3,6 +3,9 @@
 pub mod device_login;
 pub mod home;
 mod html;
+pub mod login;
+pub mod signed_out;
+mod steps;
 
 use std::sync::Arc;
 
@@ -10,7 +13,8 @@ use axum::body::Body;
 use axum::extract::Extension;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::call::Call;
+use crate::call::{Call, header_value};
+use crate::redirect_uri;
 use html::{Html, html};
 
 /// The look of all pages.
@@ -37,6 +41,23 @@ pub async fn not_found(Extension(call): Extension<Arc<Call>>) -> Response<Body> 
 
 /// A whole page.
 fn page(status: StatusCode, title: &str, content: &Html) -> Response<Body> {
+    page_with_targets(status, title, content, "'self'")
+}
+
+/// A whole page whose form may end at a redirect URI: browsers apply `form-action` to redirects as well.
+fn page_for(status: StatusCode, title: &str, content: &Html, redirect_uri: &str) -> Response<Body> {
+    match redirect_uri::origin(redirect_uri) {
+        Some(origin) => page_with_targets(status, title, content, &format!("'self' {origin}")),
+        None => page(status, title, content),
+    }
+}
+
+fn page_with_targets(
+    status: StatusCode,
+    title: &str,
+    content: &Html,
+    form_targets: &str,
+) -> Response<Body> {
     let whole = html!(
         r#"<!DOCTYPE html>
 <html lang="en">
@@ -63,13 +84,10 @@ fn page(status: StatusCode, title: &str, content: &Html) -> Response<Body> {
     for (name, value) in [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not `no-referrer`: with that, browsers would call the origin of the pages' own forms "null".
+        (header::REFERRER_POLICY, "same-origin"),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
@@ -79,5 +97,11 @@ fn page(status: StatusCode, title: &str, content: &Html) -> Response<Body> {
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action {form_targets}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, header_value(&policy));
     response
 }

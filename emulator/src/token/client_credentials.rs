@@ -6,7 +6,6 @@ use super::TokenRequest;
 use super::client_proof::ProofKind;
 use crate::directory::Authority;
 use crate::errors::EntraError;
-use crate::scopes::Scopes;
 
 impl TokenRequest<'_> {
     /// A token for the application itself.
@@ -19,7 +18,7 @@ impl TokenRequest<'_> {
             return Err(EntraError::about(7000216, &["client_credentials"]));
         }
         let scope = self.field("scope")?;
-        let scopes = Scopes::parse(scope, &self.call.base)?;
+        let scopes = self.scopes(scope)?;
         if !scopes.is_default() {
             return Err(EntraError::about(1002012, &[scope]));
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::TokenRequest;
 use crate::device_code::{DeviceCode, Progress};
 use crate::errors::EntraError;
-use crate::tokens::UserGrant;
+use crate::tokens::{BrowserSignIn, UserGrant};
 
 impl TokenRequest<'_> {
     /// Answers one poll.
@@ -36,7 +36,7 @@ impl TokenRequest<'_> {
                     application: self.application,
                     scopes: code.scopes,
                     proof: self.proof,
-                    nonce: None,
+                    browser: BrowserSignIn::default(),
                 };
                 service.user_answer(self.call, &grant)
             }

@@ -1,6 +1,7 @@
 //! `POST /<tenant>/oauth2/v2.0/token`: one file per grant.
 
 mod assertion;
+mod authorization_code;
 mod client_credentials;
 pub mod client_proof;
 mod device_code;
@@ -17,6 +18,8 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::directory::{Application, Authority};
 use crate::errors::EntraError;
+use crate::provider::{Names, Provider};
+use crate::scopes::Scopes;
 use crate::service::Service;
 use client_proof::ProofKind;
 
@@ -24,6 +27,7 @@ use client_proof::ProofKind;
 pub struct TokenRequest<'a> {
     service: &'a Service,
     call: &'a Call,
+    provider: Provider<'a>,
     authority: Authority<'a>,
     application: &'a Application,
     proof: ProofKind,
@@ -32,27 +36,28 @@ pub struct TokenRequest<'a> {
 /// The endpoint.
 pub async fn answer(
     State(service): State<Arc<Service>>,
-    Path(tenant): Path<String>,
+    Path(names): Path<Names>,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
-    match grant(&service, &call, &tenant) {
+    match grant(&service, &call, names.clone()) {
         Ok(answer) => call.json(StatusCode::OK, &answer),
+        Err(error) if names.policy.is_some() => error.in_b2c().response(&call),
         Err(error) => error.response(&call),
     }
 }
 
-fn grant(service: &Service, call: &Call, tenant: &str) -> Result<Value, EntraError> {
+fn grant(service: &Service, call: &Call, mut names: Names) -> Result<Value, EntraError> {
     // A device flow that began at one tenant may be polled at `common`.
     let begun_at = call.form.get("device_code").and_then(|code| {
         service
             .device_codes
             .polled(code, |code| code.authority.clone())
     });
-    let tenant = begun_at
-        .as_deref()
-        .filter(|_| tenant == "common")
-        .unwrap_or(tenant);
-    let authority = service.directory.authority(tenant)?;
+    if let Some(begun_at) = begun_at.filter(|_| names.tenant == "common") {
+        names.tenant = begun_at;
+    }
+    let provider = service.directory.provider(&names)?;
+    let (authority, tenant) = (provider.authority, names.tenant.as_str());
     let grant_type = call
         .form
         .get("grant_type")
@@ -61,15 +66,17 @@ fn grant(service: &Service, call: &Call, tenant: &str) -> Result<Value, EntraErr
     let request = TokenRequest {
         service,
         call,
+        provider,
         authority,
         application,
         proof,
     };
     match grant_type {
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => request.device_code(),
+        "authorization_code" => request.authorization_code(),
         "refresh_token" => request.refresh_token(),
-        "client_credentials" => request.client_credentials(),
-        "password" => request.password(),
+        "client_credentials" if provider.is_entra() => request.client_credentials(),
+        "password" if provider.is_entra() => request.password(),
         other => Err(EntraError::about(70003, &[other])),
     }
 }
@@ -81,6 +88,16 @@ impl TokenRequest<'_> {
             .form
             .get(name)
             .ok_or_else(|| EntraError::about(900144, &[name]))
+    }
+
+    /// Reads a `scope` as this provider does.
+    fn scopes(&self, scope: &str) -> Result<Scopes, EntraError> {
+        self.service.scopes(
+            scope,
+            &self.call.base,
+            self.provider.kind(),
+            self.application,
+        )
     }
 
     /// Only a client that has proved itself, or one that need not, may act for a user.

@@ -5,9 +5,8 @@ use serde_json::Value;
 use super::TokenRequest;
 use crate::directory::{Authority, Tenant, domain_of};
 use crate::errors::EntraError;
-use crate::scopes::Scopes;
 use crate::sign_in;
-use crate::tokens::UserGrant;
+use crate::tokens::{BrowserSignIn, UserGrant};
 
 impl TokenRequest<'_> {
     /// Tokens for a user's name and password.
@@ -21,7 +20,7 @@ impl TokenRequest<'_> {
             return Err(EntraError::new(9001023));
         }
         let (name, password) = (self.field("username")?, self.field("password")?);
-        let scopes = Scopes::parse(self.field("scope")?, &call.base)?;
+        let scopes = self.scopes(self.field("scope")?)?;
         let user = service.directory.account(self.authority, name)?;
         if user.sign_in_name.is_some() {
             return Err(EntraError::about(50034, &[domain_of(&user.upn)])); // a guest's password is known at home only
@@ -38,7 +37,7 @@ impl TokenRequest<'_> {
             application: self.application,
             scopes,
             proof: self.proof,
-            nonce: None,
+            browser: BrowserSignIn::default(),
         };
         service.user_answer(call, &grant)
     }

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::TokenRequest;
 use crate::errors::EntraError;
-use crate::scopes::Scopes;
 use crate::sign_in;
 use crate::tokens::UserGrant;
 
@@ -15,14 +14,22 @@ impl TokenRequest<'_> {
         let (service, call) = (self.service, self.call);
         let token =
             service.open_refresh_token(call, self.field("refresh_token")?, self.application)?;
+        if token.browser.flow.as_ref() != self.provider.flow.map(|flow| &flow.name) {
+            return Err(EntraError::new(700005)); // each user flow renews its own tokens only
+        }
         let user = service
             .directory
             .user(&token.user.to_string())
             .ok_or_else(|| EntraError::about(50034, &["(unknown)"]))?;
         sign_in::in_person(&user)?;
 
+        let first = self.scopes(&token.scope)?;
+        service
+            .consents
+            .recall(call.now, &user, self.application, &first);
+
         // Without a scope the first grant's counts; a new one may hold more than that, if it is consented to.
-        let mut scopes = Scopes::parse(call.form.get("scope").unwrap_or(&token.scope), &call.base)?;
+        let mut scopes = self.scopes(call.form.get("scope").unwrap_or(&token.scope))?;
         if !scopes.has("offline_access") {
             scopes.reserved.push("offline_access".to_owned()); // a refresh token is always answered with its successor
         }
@@ -32,7 +39,7 @@ impl TokenRequest<'_> {
             application: self.application,
             scopes,
             proof: self.proof,
-            nonce: None,
+            browser: token.browser,
         };
         service.user_answer(call, &grant)
     }
