@@ -237,14 +237,15 @@ impl EntraError {
         }
     }
 
-    /// How long to wait before the next try: as long as the server asks for, else twice as long as before.
+    /// How long to wait before the next try: as long as the server asks for, else twice as long as before, at most a
+    /// minute.
     pub fn back_off(&self, last: Duration) -> Duration {
         let asked = match self {
             Self::Refused(refusal) => refusal.retry_after,
             Self::NotOAuth { retry_after, .. } => *retry_after,
             Self::Http(_) => None,
         };
-        asked.unwrap_or(last.saturating_mul(2))
+        asked.unwrap_or_else(|| last.saturating_mul(2).min(Duration::from_secs(60)))
     }
 }
 

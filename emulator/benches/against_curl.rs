@@ -36,6 +36,7 @@ fn main() {
         bench.compare("username-password", "cached", &[]);
         bench.compare("username-password", "cold", &["--no-cache"]);
     }
+    certificate();
     listing();
     println!();
     for sample in ["device-code", "client-credentials", "username-password"] {
@@ -238,6 +239,31 @@ fn measure(mut command: Command) -> Cost {
         cpu: seconds(used.rusage.utime + used.rusage.stime),
         memory: used.rusage.maxrss as f64 / f64::from(1 << 20),
     }
+}
+
+/// What it costs to sign an assertion, over sending a secret.
+fn certificate() {
+    let bench = Bench::new(false);
+    let path = bench.home.path().join("app.pem");
+    fs::write(&path, emulator::CLIENT_CERTIFICATE).unwrap();
+    let sample = "client-credentials";
+    let run = |by_certificate: bool| {
+        let mut command = bench.command(binary(sample), sample);
+        command.arg("--no-cache");
+        if by_certificate {
+            command
+                .env_remove("CLIENT_SECRET")
+                .env("CLIENT_CERTIFICATE", &path);
+        }
+        measure(command)
+    };
+    let (mut secret, mut certificate) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        secret.push(run(false));
+        certificate.push(run(true));
+    }
+    let more = (Cost::median(&certificate).cpu - Cost::median(&secret).cpu) * 1e3;
+    println!("\n{sample}, cold, by certificate: {more:.1} ms CPU more than by secret");
 }
 
 /// `--all` over ever more users: the peak memory stays.

@@ -123,3 +123,51 @@ impl BrowserSession {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Emulator, Options};
+
+    const USER: &str = "contoso_employee@contoso.com";
+
+    #[test]
+    fn a_cookie_brings_a_session_back_until_it_ends() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let service = &emulator.service;
+        let mut call = Call::internal("https://login.example", service.clock.now());
+        let user = service.directory.user(USER).unwrap().id;
+        let mut session = BrowserSession::default();
+        let account = session.sign_in(service, &call, user);
+        let cookie = session.cookie(service, &call).unwrap();
+        let cookie = cookie.to_str().unwrap();
+        assert!(cookie.contains("; HttpOnly; SameSite=Lax; Secure"));
+        let (cookie, _) = cookie.split_once(';').unwrap();
+
+        call.headers
+            .insert(header::COOKIE, format!("a=b; {cookie}").parse().unwrap());
+        let again = BrowserSession::of(service, &call);
+        assert_eq!(again.account(user), Some(&account));
+        let at = |authority: &str| {
+            again
+                .accounts_at(service, service.directory.authority(authority).unwrap())
+                .len()
+        };
+        assert_eq!(
+            (at("contoso.com"), at("common"), at("fabrikam.com")),
+            (1, 1, 0)
+        );
+
+        emulator.revoke(USER).unwrap();
+        assert_eq!(BrowserSession::of(service, &call).account(user), None);
+        session.sign_out(|_| false);
+        assert!(
+            session
+                .cookie(service, &call)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .contains("Max-Age=0")
+        );
+    }
+}

@@ -315,17 +315,23 @@ impl Emulator {
         call.query = Form::parse(uri.query().unwrap_or_default().as_bytes());
         let names = Names::of_path(uri.path())
             .with_context(|| format!("{} is no authorization endpoint", uri.path()))?;
-        let request = Request::read(service, &call, &names, &call.query)
-            .map_err(|refusal| refused(refusal.error))?;
-        let authority = service
-            .directory
-            .authority(&names.tenant)
-            .map_err(refused)?;
-        let user = service
-            .directory
-            .account(authority, user)
-            .map_err(refused)?;
-        let response = pages::login::answer_as(service, &call, request, user.id);
+        let response = match Request::read(service, &call, &names, &call.query) {
+            Ok(request) => {
+                let authority = service
+                    .directory
+                    .authority(&names.tenant)
+                    .map_err(refused)?;
+                let user = service
+                    .directory
+                    .account(authority, user)
+                    .map_err(refused)?;
+                pages::login::answer_as(service, &call, request, user.id)
+            }
+            Err(refusal) => match refusal.target {
+                Some(target) => target.refusal(service, &call, &refusal.error),
+                None => return Err(refused(refusal.error)),
+            },
+        };
         let location = response
             .headers()
             .get(LOCATION)

@@ -155,3 +155,59 @@ pub fn issuer(base: &str, tenant: &Tenant) -> String {
         TenantKind::OpenId => format!("{base}/{}", tenant.address_name()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SEED_DATA;
+
+    #[test]
+    fn each_kind_of_provider_has_its_own_issuer() {
+        let directory = Directory::read(SEED_DATA).unwrap();
+        let issuer = |base: &str, domain: &str| {
+            let tenant = directory.tenant(domain).unwrap();
+            issuer(base, tenant).replace(&tenant.id.to_string(), "ID")
+        };
+        let own = "http://127.0.0.1:8443";
+        assert_eq!(issuer(own, "contoso.com"), format!("{own}/ID/v2.0"));
+        assert_eq!(
+            issuer(own, "contosocustomers.onmicrosoft.com"),
+            format!("{own}/ID/v2.0")
+        );
+        assert_eq!(
+            issuer(
+                "https://contosocustomers.localhost:8443",
+                "contosocustomers.onmicrosoft.com"
+            ),
+            "https://ID.localhost:8443/ID/v2.0"
+        );
+        assert_eq!(
+            issuer(own, "contosob2c.onmicrosoft.com"),
+            format!("{own}/ID/v2.0/")
+        );
+        assert_eq!(issuer(own, "idp.example"), format!("{own}/idp.example"));
+    }
+
+    #[test]
+    fn only_b2c_has_user_flows() {
+        let directory = Directory::read(SEED_DATA).unwrap();
+        let flow = |tenant: &str, policy: Option<&str>| {
+            let names = Names {
+                tenant: tenant.to_owned(),
+                policy: policy.map(str::to_owned),
+            };
+            let provider = directory.provider(&names).map_err(|error| error.code)?;
+            Ok::<_, u32>(provider.flow.map(|flow| flow.name.as_str()))
+        };
+        let b2c = "contosob2c.onmicrosoft.com";
+        assert_eq!(
+            flow(b2c, Some("b2c_1_SIGNUPSIGNIN1")),
+            Ok(Some("B2C_1_signupsignin1"))
+        );
+        assert_eq!(flow(b2c, Some("B2C_1_other")), Err(90010));
+        assert_eq!(flow(b2c, None), Err(90010));
+        assert_eq!(flow("contoso.com", None), Ok(None));
+        assert_eq!(flow("contoso.com", Some("B2C_1_signupsignin1")), Err(90010));
+        assert_eq!(flow("common", Some("x")), Err(90010));
+    }
+}

@@ -56,7 +56,8 @@ fn without_port(uri: &str) -> Option<(&str, &str, &str)> {
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
     let is_own = ["localhost", "127.0.0.1"].contains(&host)
         && ["http", "https"].contains(&scheme)
-        && port.bytes().all(|byte| byte.is_ascii_digit());
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && (port.is_empty() || port.parse::<u16>().is_ok());
     is_own.then_some((scheme, host, path))
 }
 
@@ -124,6 +125,7 @@ mod tests {
                 "http://localhost:80\\@evil.example/getAToken",
             ),
             ("http://localhost:5000/", "http://localhost?@evil.example/"),
+            ("http://localhost:5000/a", "http://localhost:99999/a"),
             ("https://web.contoso.com/a", "https://web.contoso.com:444/a"),
             ("https://web.contoso.com/a", "https://web.contoso.com/a#b"),
         ] {

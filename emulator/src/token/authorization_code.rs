@@ -102,3 +102,164 @@ impl TokenRequest<'_> {
         own_tenant && flow == code.browser.flow.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use form_urlencoded::Serializer;
+
+    use super::super::grant;
+    use super::*;
+    use crate::call::{Call, Form};
+    use crate::keys::Jwt;
+    use crate::provider::Names;
+    use crate::{Emulator, Options};
+
+    const USER: &str = "contoso_employee@contoso.com";
+    const REDIRECT_URI: &str = "http://localhost:61234/getAToken";
+    // RFC 7636, appendix B.
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    /// What the browser brings back for the web sample, or for one of its likes.
+    fn answer(emulator: &Emulator, key: &str, more: &[(&str, &str)]) -> Form {
+        let settings = Form::parse(
+            Serializer::new(String::new())
+                .extend_pairs(emulator.settings(key).unwrap())
+                .finish()
+                .as_bytes(),
+        );
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(more);
+        query.extend_pairs([
+            ("client_id", settings.get("CLIENT_ID").unwrap()),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", "openid offline_access User.Read"),
+            ("state", "a state & more"),
+            ("nonce", "a nonce"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ]);
+        let authority = settings.get("AUTHORITY").unwrap();
+        let address = format!("{authority}/oauth2/v2.0/authorize?{}", query.finish());
+        let location = emulator.authorize(&address, USER).unwrap();
+        assert!(location.starts_with(REDIRECT_URI), "{location}");
+        Form::parse(location.split_once(['?', '#']).unwrap().1.as_bytes())
+    }
+
+    /// What the token endpoint says to the web sample, or the code of its refusal.
+    fn redeem(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Result<Value, u32> {
+        let application = emulator.application("flask-equivalent-web").unwrap();
+        let mut form = Serializer::new(String::new());
+        form.extend_pairs(more);
+        form.extend_pairs([
+            ("client_id", application.client_name().as_str()),
+            ("client_secret", &application.secrets[0].value),
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", REDIRECT_URI),
+            ("code_verifier", VERIFIER),
+        ]);
+        let mut call = Call::internal(emulator.url(), emulator.service.clock.now());
+        call.form = Form::parse(form.finish().as_bytes());
+        let names = Names {
+            tenant: "contoso.com".to_owned(),
+            policy: None,
+        };
+        grant(&emulator.service, &call, names).map_err(|error| error.code)
+    }
+
+    fn claims(answer: &Value) -> Value {
+        Jwt::parse(answer["id_token"].as_str().unwrap())
+            .unwrap()
+            .claims
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_only_for_its_own_request() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let answer = answer(&emulator, "flask-equivalent-web", &[]);
+        assert_eq!(answer.get("state"), Some("a state & more"));
+        let code = answer.get("code").unwrap();
+        for (field, value, refusal) in [
+            ("code_verifier", "wrong", 501481),
+            ("code_verifier", "", 501481),
+            ("redirect_uri", "http://localhost:1/getAToken", 500112),
+            ("client_secret", "wrong", 7000215),
+            ("client_secret", "", 7000218),
+            ("code", "wrong", 70000),
+        ] {
+            assert_eq!(
+                redeem(&emulator, code, &[(field, value)]),
+                Err(refusal),
+                "{field}"
+            );
+        }
+
+        let tokens = redeem(&emulator, code, &[]).unwrap();
+        let first = claims(&tokens);
+        assert_eq!(
+            (&first["nonce"], &first["ver"]),
+            (&"a nonce".into(), &"2.0".into())
+        );
+        assert_eq!(first["sid"], *answer.get("session_state").unwrap());
+        assert_eq!(redeem(&emulator, code, &[]), Err(54005));
+
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let more = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+        let second = claims(&redeem(&emulator, "", &more).unwrap());
+        assert_eq!(
+            (&second["sub"], &second["sid"]),
+            (&first["sub"], &first["sid"])
+        );
+        assert!(second.get("nonce").is_none());
+    }
+
+    #[test]
+    fn a_code_expires() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        let answer = answer(&emulator, "flask-equivalent-web", &[]);
+        emulator.advance_clock(601);
+        assert_eq!(
+            redeem(&emulator, answer.get("code").unwrap(), &[]),
+            Err(70008)
+        );
+    }
+
+    #[test]
+    fn faults_change_the_way_back_and_the_id_token() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        emulator.fault("authorize:no-state").unwrap();
+        emulator.fault("idtoken:wrong-aud").unwrap();
+        emulator.fault("idtoken:alg-none").unwrap();
+        let first = answer(&emulator, "flask-equivalent-web", &[]);
+        assert_eq!(first.get("state"), None);
+        let tokens = redeem(&emulator, first.get("code").unwrap(), &[]).unwrap();
+        assert_eq!(claims(&tokens)["aud"], crate::faults::openid::FOREIGN_ID);
+        let second = answer(&emulator, "flask-equivalent-web", &[]);
+        let tokens = redeem(&emulator, second.get("code").unwrap(), &[]).unwrap();
+        assert!(tokens["id_token"].as_str().unwrap().ends_with('.'));
+    }
+
+    #[test]
+    fn what_makes_no_sense_goes_back_to_the_application_or_nowhere() {
+        let emulator = Emulator::start(Options::default()).unwrap();
+        for (name, value, error) in [
+            ("response_type", "token", "unsupported_response_type"),
+            ("scope", "User.Reed", "invalid_scope"),
+            ("prompt", "none login", "invalid_request"),
+            ("code_challenge", "short", "invalid_request"),
+            ("scope", "openid User.Read.All", "access_denied"),
+        ] {
+            let answer = answer(&emulator, "flask-equivalent-web", &[(name, value)]);
+            assert_eq!(answer.get("error"), Some(error), "{name}={value}");
+            assert_eq!(answer.get("state"), Some("a state & more"));
+        }
+        let address = format!(
+            "{}/contoso.com/oauth2/v2.0/authorize?client_id=b546cf29-f51e-40ed-abb3-a275d2133076&response_type=code&redirect_uri=https://evil.example/",
+            emulator.url()
+        );
+        let error = emulator.authorize(&address, USER).unwrap_err().to_string();
+        assert!(error.starts_with("AADSTS50011: "), "{error}");
+    }
+}

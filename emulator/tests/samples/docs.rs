@@ -12,7 +12,7 @@ use std::{
 
 use common::advice::{ENTRA, GRAPH, STATUSES};
 
-use crate::support::{World, emulator, workspace};
+use crate::support::{SAMPLES, World, emulator, workspace};
 
 /// All Markdown pages that are kept with the sources.
 fn pages() -> Vec<PathBuf> {
@@ -188,6 +188,35 @@ fn with_advice(page: &str) -> String {
         page += &format!("\n### {anchor}\n\n{advice}\n");
     }
     page
+}
+
+/// Rows A11 and B15: who knows the Python sample finds each of its headings, and something below it.
+#[test]
+fn a11_b15_readmes_have_the_sections_of_their_originals() {
+    for sample in SAMPLES {
+        let page = fs::read_to_string(workspace().join(sample).join("README.md")).unwrap();
+        for heading in [
+            "## Prerequisites",
+            "## Setup",
+            "### 1. Register the app",
+            "## Run the application",
+            "## About the code",
+            "## Troubleshooting",
+            "## Reporting problems",
+            "## Contributing",
+            "## Next steps",
+        ] {
+            let (_, section) = page
+                .split_once(&format!("\n{heading}\n"))
+                .unwrap_or_else(|| panic!("{sample}: {heading}"));
+            let section = section.split("\n## ").next().unwrap();
+            assert!(section.trim().len() > 30, "{sample}: {heading} is empty");
+        }
+        assert!(
+            page.contains("| App registration setting | Value for this sample"),
+            "{sample}"
+        );
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl<'a> Journey<'a> {
         let fits = |account: &SignedIn, user: &User| {
             let is_fresh = request
                 .max_age
-                .is_none_or(|age| account.at.saturating_add(age) >= self.call.now);
+                .is_none_or(|age| account.at.saturating_add(age) > self.call.now);
             let is_hinted = request.login_hint.as_ref().is_none_or(|hint| {
                 user.sign_in_name().eq_ignore_ascii_case(hint)
                     || user.upn.eq_ignore_ascii_case(hint)
@@ -46,7 +46,7 @@ impl<'a> Journey<'a> {
         let is_fresh = |account: &SignedIn| {
             request
                 .max_age
-                .is_none_or(|age| account.at.saturating_add(age) >= self.call.now)
+                .is_none_or(|age| account.at.saturating_add(age) > self.call.now)
         };
         !request.prompt.login && self.session.account(user).is_some_and(is_fresh)
     }

@@ -68,11 +68,16 @@ pub fn post_back(redirect_uri: &str, fields: &Fields) -> Response<Body> {
         })
         .collect();
     let form = html!(
-        "<form method=\"post\" action=\"{}\">\n{}<p>Continue to the application.</p>\n<div><button autofocus>Continue</button></div>\n</form>\n",
+        "<form method=\"post\" action=\"{}\">\n{}<p>One more click: this tool uses no scripts.</p>\n<div><button autofocus>Continue</button></div>\n</form>\n",
         redirect_uri,
         inputs
     );
-    page_for(StatusCode::OK, "Working...", &form, redirect_uri)
+    page_for(
+        StatusCode::OK,
+        "Return to the application",
+        &form,
+        redirect_uri,
+    )
 }
 
 /// The page after which nothing comes.

@@ -67,11 +67,10 @@ fn ct3_a_stderr_that_is_gone_changes_nothing() {
         let world = signed_in(emulator, sample);
         let expected = world.run().stdout;
         // Rows: arguments, a fault, and the status that the run ends with all the same.
-        let rows: [(&[&str], &str, i32); 6] = [
+        let rows: [(&[&str], &str, i32); 5] = [
             (&[], "", 0),
             (&["--verbose"], "", 0),
             (&["--all"], "", 0),
-            (&["--no-cache"], "", 0),
             (&[], "graph:status-403", 1),
             (&["--client-id", "nonsense"], "", 2),
         ];

@@ -91,13 +91,13 @@ struct Terminal {
 
 impl Terminal {
     /// None on machines that have no `script` (of util-linux) to make a terminal with.
-    fn start(world: &World, args: &str) -> Option<Self> {
+    fn start(world: &World) -> Option<Self> {
         if !Path::new("/usr/bin/script").exists() {
             println!("not tested: this machine has no script(1)");
             return None;
         }
         let sample = binary("device-code");
-        let line = format!("exec '{}' {args} >stdout", sample.display());
+        let line = format!("exec '{}' >stdout", sample.display());
         let mut command = world.command_of("script", &["-qec", &line, "/dev/null"]);
         let (keys, keyboard) = pipe().unwrap();
         command.stdin(keys);
@@ -126,7 +126,7 @@ impl Terminal {
 fn b4_b6_on_a_terminal() {
     let emulator = polled_every(2);
     let world = world(&emulator);
-    let Some(terminal) = Terminal::start(&world, "") else {
+    let Some(terminal) = Terminal::start(&world) else {
         return;
     };
     // The countdown moves on in its line.
@@ -148,25 +148,32 @@ fn b4_b6_on_a_terminal() {
 
 #[test]
 fn b6_ctrl_c_on_a_terminal() {
-    let emulator = polled_every(600);
-    let world = world(&emulator);
-    let Some(mut terminal) = Terminal::start(&world, "") else {
-        return;
-    };
-    terminal.shows("Waiting");
-    terminal.types("\x03");
-    let outcome = terminal.wait(&world);
-    outcome.fails(130, &[]);
-    // The countdown and the terminal's own ^C are gone from the line.
-    assert!(
-        outcome.stderr.ends_with("\r\x1b[KInterrupted.\r\n"),
-        "{outcome:#?}"
-    );
-    assert_eq!(
-        outcome.stderr.matches("Interrupted").count(),
-        1,
-        "{outcome:#?}"
-    );
+    // During the countdown, and where nothing but the terminal's own ^C stands on the line.
+    for (fault, shown) in [
+        ("devicecode:interval=600", "Waiting"),
+        ("devicecode:hang", "Token cache"),
+    ] {
+        let emulator = quiet_emulator();
+        emulator.fault(fault).unwrap();
+        let world = world(&emulator);
+        let Some(mut terminal) = Terminal::start(&world) else {
+            return;
+        };
+        terminal.shows(shown);
+        until("the request", || emulator.requests().pop());
+        terminal.types("\x03");
+        let outcome = terminal.wait(&world);
+        outcome.fails(130, &[]);
+        assert!(
+            outcome.stderr.ends_with("\r\x1b[KInterrupted.\r\n"),
+            "{outcome:#?}"
+        );
+        assert_eq!(
+            outcome.stderr.matches("Interrupted").count(),
+            1,
+            "{outcome:#?}"
+        );
+    }
 }
 
 #[test]
@@ -184,7 +191,7 @@ fn b9_on_a_terminal_the_user_chooses() {
         ("\n", None),
         ("\x04", None),
     ] {
-        let Some(mut terminal) = Terminal::start(&world, "") else {
+        let Some(mut terminal) = Terminal::start(&world) else {
             return;
         };
         terminal.shows("Which one?");
