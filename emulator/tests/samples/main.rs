@@ -19,3 +19,4 @@ mod manifests;
 mod memory;
 mod template;
 mod username_password;
+mod web;

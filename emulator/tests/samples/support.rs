@@ -33,7 +33,8 @@ pub fn binary(sample: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let workspace = workspace();
-        for sample in SAMPLES {
+        let samples = || SAMPLES.into_iter().chain(["flask-equivalent-web"]);
+        for sample in samples() {
             let env = workspace.join(sample).join(".env");
             assert!(
                 !env.exists(),
@@ -51,7 +52,7 @@ pub fn binary(sample: &str) -> PathBuf {
             "--profile",
             if profile == "debug" { "dev" } else { profile },
         ]);
-        for sample in SAMPLES {
+        for sample in samples() {
             cargo.args(["--package", sample]);
         }
         // What the outer cargo says of this package would have dependencies with build scripts built anew, each time.
