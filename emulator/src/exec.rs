@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 use crate::trace;
 
+/// In an argument, the emulator's address, which nobody knows beforehand.
+const BASE: &str = "{base}";
 /// Who signs in, unless a person does.
 const USER: &str = "contoso_employee@contoso.com";
 /// The terminal sends Ctrl-C to the program as well: so long it may take to end by that.
@@ -40,7 +42,7 @@ pub struct Exec {
     application: Option<String>,
     #[command(flatten)]
     common: crate::Common,
-    /// A sample of this workspace, or any other program, and its arguments
+    /// A sample of this workspace, or any other program, and its arguments; {base} in them is the emulator's address
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["SAMPLE", "ARGUMENTS"])]
     words: Vec<OsString>,
 }
@@ -90,7 +92,13 @@ impl Exec {
             .tempdir()
             .context("cannot make a temporary folder")?;
         let mut command = Command::new(&program);
-        command.args(arguments).kill_on_drop(true);
+        let with_address = |argument: &OsString| match argument.to_str() {
+            Some(text) => text.replace(BASE, emulator.url()).into(),
+            None => argument.clone(),
+        };
+        command
+            .args(arguments.iter().map(with_address))
+            .kill_on_drop(true);
         self.set_environment(&mut command, sample, &emulator, folder.path())?;
 
         let hint = if sample.is_none() {

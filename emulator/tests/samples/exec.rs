@@ -75,6 +75,20 @@ fn a_sample_runs_and_ends_as_it_ends() {
     }
 }
 
+/// Seed 003 as its parameters.json sets it: the list of users.
+#[test]
+fn arguments_may_name_the_emulator_s_address() {
+    let args = [
+        "username-password",
+        "--scope",
+        "User.ReadBasic.All",
+        "--endpoint",
+        "{base}/v1.0/users",
+    ];
+    let users = exec("users", &args).wait().json();
+    assert_eq!(users["value"][0]["displayName"], "Contoso Employee");
+}
+
 /// Ctrl-C reaches all processes of a terminal, a service manager's signal only one: neither leaves anything behind.
 #[test]
 fn nothing_stays_behind() {
