@@ -106,7 +106,9 @@ fn with_file(name: &str, bytes: &[u8], parse: impl Fn(&Path)) {
 fn parameters_file() {
     let example = br#"{"authority": "https://login.microsoftonline.com/common", "client_id": "x", "scope": ["User.Read", "a"]}"#;
     fuzz(&[example], |bytes| {
-        with_file("json", bytes, |path| drop(config::parameters(path, &[])));
+        with_file("json", bytes, |path| {
+            drop(config::sources::parameters(path, &[]))
+        });
     });
 }
 
@@ -115,7 +117,7 @@ fn dot_env() {
     let example =
         b"# comment\nexport AUTHORITY='https://x/${HOME}'\r\nCLIENT_ID=\"a b\" # c\nSCOPE=a\\ b\n";
     fuzz(&[example], |bytes| {
-        with_file("env", bytes, |path| drop(config::dot_env(path)));
+        with_file("env", bytes, |path| drop(config::sources::dot_env(path)));
     });
 }
 
@@ -132,7 +134,7 @@ fn authority() {
 #[test]
 fn cache_file() {
     let example = br#"{"version":1,"accounts":[{"authority":"a","client_id":"b","user_id":"c","user_name":"d","used_at":1,"refresh_token":null,"access_tokens":[{"target":"e","token":"f","obtained_at":1,"expires_at":2}]}]}"#;
-    fuzz(&[example], |bytes| drop(token_cache::parse(bytes)));
+    fuzz(&[example], |bytes| drop(token_cache::file::parse(bytes)));
 }
 
 #[test]
