@@ -130,16 +130,20 @@ impl Config {
         .fold(cli.credential.add_to(settings), |settings, (name, flag)| {
             settings.with_flag(name, flag)
         });
-        let app = match AppConfig::read(&settings) {
-            Err(error) if is_unfinished(&error) => Err(error),
-            app => Ok(app?),
-        };
         Ok(Self {
             redirect_uri: RedirectUri::read(&settings)?,
             session_store: session_store(&settings)?,
             trust_forwarded_headers: switch(settings.get("TRUST_FORWARDED_HEADERS")?)?,
-            app,
+            app: AppConfig::read(&settings)?,
         })
+    }
+}
+
+/// What is unfinished is told later, so that it does not hide what is wrong.
+fn unless_wrong<T>(read: Result<T, ConfigError>) -> Result<Result<T, ConfigError>, ConfigError> {
+    match read {
+        Err(error) if !is_unfinished(&error) => Err(error),
+        read => Ok(read),
     }
 }
 
@@ -152,36 +156,38 @@ fn is_unfinished(error: &ConfigError) -> bool {
 }
 
 impl AppConfig {
-    fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let tenant = Tenant::read(settings)?;
-        let client_id = settings.require("CLIENT_ID")?;
-        let client_id = match &tenant {
-            Tenant::Oidc(_) => client_id.value().trim().to_owned(),
-            _ => guid(&client_id)?,
-        };
-        let (cloud, default) = match &tenant {
-            Tenant::Entra(authority) => (
+    fn read(settings: &Settings) -> Result<Result<Self, ConfigError>, ConfigError> {
+        let tenant = unless_wrong(Tenant::read(settings))?;
+        let client_id = settings.require("CLIENT_ID");
+        let client_id = unless_wrong(client_id.and_then(|setting| match &tenant {
+            Ok(Tenant::Oidc(_)) => Ok(setting.value().trim().to_owned()),
+            _ => guid(&setting),
+        }))?;
+        let credential = unless_wrong(Credential::read(settings))?;
+        let (cloud, default_endpoint, default_scope) = match &tenant {
+            Ok(Tenant::Entra(authority)) => (
                 authority.cloud(),
                 Some(default_endpoint(authority, "/v1.0/me")?),
+                "User.Read",
             ),
-            _ => (Cloud::Global, None),
+            _ => (Cloud::Global, None, ""),
         };
         let endpoint = match settings.get("ENDPOINT")? {
             Some(setting) => Some(endpoint(&setting, cloud)?),
-            None => default,
+            None => default_endpoint,
         };
-        let scope = match (settings.get("SCOPE")?, &tenant) {
-            (Some(setting), _) => setting.value().to_owned(),
-            (None, Tenant::Entra(_)) => "User.Read".into(),
-            (None, _) => String::new(),
-        };
-        Ok(Self {
-            client_id,
-            credential: Credential::read(settings)?,
-            tenant,
-            scopes: scope.split_whitespace().map(str::to_owned).collect(),
-            endpoint,
-        })
+        let scope = settings.get("SCOPE")?;
+        let scope = scope.as_ref().map_or(default_scope, Setting::value);
+        let scopes = scope.split_whitespace().map(str::to_owned).collect();
+        Ok(tenant.and_then(|tenant| {
+            Ok(Self {
+                client_id: client_id?,
+                credential: credential?,
+                tenant,
+                scopes,
+                endpoint,
+            })
+        }))
     }
 }
 

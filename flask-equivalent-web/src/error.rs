@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderValue},
+    },
+};
 use common::{
     config::ConfigError,
     graph::{GraphError, GraphRefusal},
@@ -238,6 +244,11 @@ impl ResponseError for AppError {
                 ..Message::default()
             },
         };
-        pages::respond(status, &page)
+        let mut response = pages::respond(status, &page);
+        if matches!(self, Self::Method) {
+            let headers = response.headers_mut();
+            headers.insert(ALLOW, HeaderValue::from_static("GET"));
+        }
+        response
     }
 }

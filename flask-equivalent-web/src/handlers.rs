@@ -57,7 +57,7 @@ pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpRespon
     // </check_state>
     let outcome = match answer.outcome {
         Ok(code) => finish_sign_in(&app, &request, &sign_in, code).await,
-        Err((error, description)) => refused(&app, &request, &error, &description).await,
+        Err((error, description)) => refused(&app, &request, &sign_in, &error, &description).await,
     };
     let mut response = outcome.unwrap_or_else(HttpResponse::from_error);
     // A header that cannot be set leaves a cookie that is of no use any more.
@@ -94,14 +94,16 @@ async fn finish_sign_in(
 async fn refused(
     app: &App,
     request: &HttpRequest,
+    sign_in: &SignIn,
     error: &str,
     description: &str,
 ) -> Result<HttpResponse, AppError> {
     if let Some(flows) = app.provider.user_flows() {
         match &flows.reset_password {
             Some(flow) if description.starts_with("AADB2C90118") => {
+                let return_to = sign_in.return_to.clone();
                 return app
-                    .begin_sign_in(request, Some(flow), false, None, "/".into())
+                    .begin_sign_in(request, Some(flow), sign_in.for_api, None, return_to)
                     .await;
             }
             _ if description.starts_with("AADB2C90091") => return Ok(found("/")),
@@ -204,15 +206,12 @@ pub async fn logout(app: Data<App>, request: HttpRequest) -> Result<HttpResponse
         };
         return Ok(pages::respond(StatusCode::OK, &page));
     }
-    let session = app.session(&request).await?;
-    let mut user_flow = None;
-    if let Some((id, session)) = session {
+    if let Some(id) = app.cookies.session(&request) {
         app.store.remove(&id.key()).await?;
-        user_flow = session.user_flow;
-        tracing::info!(sub = %session.sub, "signed out");
+        tracing::info!("signed out");
     }
     // Signed out here in any case, even if the provider cannot be asked where to go next.
-    let metadata = app.provider.metadata(user_flow.as_deref()).await.ok();
+    let metadata = app.provider.metadata(None).await.ok();
     let end = metadata.and_then(|metadata| metadata.end_session_endpoint.clone());
     let mut response = match end {
         Some(mut url) => {

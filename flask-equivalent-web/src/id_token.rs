@@ -171,11 +171,10 @@ fn part(token: &str, index: usize) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// Seconds since 1970; a fraction does not count. B2C writes them as strings.
+/// Seconds since 1970; a fraction does not count.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, &'static str> {
     let number = match claims.get(name) {
         None => return Ok(None),
-        Some(Value::String(text)) => text.parse().ok(),
         Some(value) => value.as_u64().or(value
             .as_f64()
             .filter(|time| *time >= 0.0)

@@ -13,9 +13,9 @@ use common::{
     oauth::{Claims, EntraError, EntraHttp},
 };
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
     basic::{
         BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
         BasicTokenType,
@@ -23,6 +23,7 @@ use oauth2::{
     url::Url,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     config::{AppConfig, RedirectUri, Tenant},
@@ -264,8 +265,9 @@ impl Provider {
         for (name, value) in self.prove(&metadata)? {
             request = request.add_extra_param(name, value);
         }
+        let http = EntraHttp::single_use(&self.http);
         let answer = request
-            .request_async(&EntraHttp::single_use(&self.http))
+            .request_async(&|request| self.send(&http, request))
             .await;
         answer.map_err(|error| AppError::from(EntraError::from(error)))
     }
@@ -289,8 +291,28 @@ impl Provider {
         for (name, value) in self.prove(&metadata)? {
             request = request.add_extra_param(name, value);
         }
-        let answer = request.request_async(&EntraHttp::new(&self.http)).await;
+        let http = EntraHttp::new(&self.http);
+        let answer = request
+            .request_async(&|request| self.send(&http, request))
+            .await;
         answer.map_err(|error| AppError::from(EntraError::from(error)))
+    }
+
+    /// B2C gives no access token to who asks for no API's scope, and oauth2 cannot do without: an empty one takes its
+    /// place.
+    async fn send(
+        &self,
+        http: &EntraHttp,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, EntraError> {
+        let mut answer = http.call(request).await?;
+        if matches!(self.tenant, Tenant::B2c(_))
+            && let Ok(mut json) = serde_json::from_slice::<Map<String, Value>>(answer.body())
+        {
+            json.entry("access_token").or_insert("".into());
+            *answer.body_mut() = Value::Object(json).to_string().into_bytes();
+        }
+        Ok(answer)
     }
 
     fn client(&self, metadata: &Metadata) -> Result<Client, AppError> {
@@ -365,15 +387,22 @@ impl Provider {
                 return Ok(found);
             }
         }
-        let fetched = self.fetch::<Keys>(jwks_uri.as_str()).await;
+        // A key of a kind that is not known here does not spoil the others, but without any it is no set of keys.
+        let fetched = self.fetch::<Keys>(jwks_uri.as_str()).await.and_then(|set| {
+            let keys: Vec<Key> = set
+                .keys
+                .into_iter()
+                .filter_map(|key| serde_json::from_value(key).ok())
+                .collect();
+            match keys.is_empty() {
+                true => Err(AppError::provider(jwks_uri.as_str(), "has no keys")),
+                false => Ok(keys),
+            }
+        });
         match fetched {
-            Ok(Keys { keys }) => {
-                // A key of a kind that is not known here does not spoil the others.
-                let keys = keys
-                    .into_iter()
-                    .filter_map(|key| serde_json::from_value(key).ok());
+            Ok(keys) => {
                 let set = KeySet {
-                    keys: Arc::new(keys.collect()),
+                    keys: Arc::new(keys),
                     fetched: Instant::now(),
                     refetched: known.is_some().then(Instant::now),
                 };

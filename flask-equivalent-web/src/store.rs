@@ -12,6 +12,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use common::console;
+use oauth2::url::Url;
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
     backends::InMemoryBackend,
@@ -333,11 +334,8 @@ fn remove(database: &Database, key: &[u8]) -> Result<(), redb::Error> {
 
 async fn open_redis(url: &str, name: &str) -> Result<Store, StoreError> {
     // The address may hold a password, so that only its host is told.
-    let host = url
-        .split(['@', '/'])
-        .filter(|part| !part.is_empty())
-        .nth(1)
-        .unwrap_or_default();
+    let host = Url::parse(url).map_err(failed)?;
+    let host = host.host_str().unwrap_or_default();
     let unreachable = |error: redis::RedisError| {
         StoreError::Failed(format!(
             "SESSION_STORE: Redis at {host} cannot be reached: {error}."

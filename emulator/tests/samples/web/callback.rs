@@ -151,10 +151,10 @@ fn e14_many_tabs_forget_the_oldest_and_nothing_else() {
     let backs: Vec<_> = (0..12).map(|_| browser.come_back_from("/login")).collect();
     let cookies = browser.cookies["localhost"].len();
     assert!(cookies <= 9, "{cookies} cookies");
-    assert_eq!(browser.get(backs.last().unwrap()).status, 302);
-    browser
-        .get(&backs[0])
-        .shows(400, "not begun in this browser");
+    let mut works = |back: &String| browser.get(back).status == 302;
+    assert!(works(backs.last().unwrap()));
+    let others = backs[..11].iter().filter(|back| works(back)).count();
+    assert_eq!(others, 7);
     assert!(browser.is_signed_in());
 }
 

@@ -5,8 +5,15 @@ use emulator::faults::openid;
 use super::*;
 use crate::support::side_by_side;
 
-/// Faults that are none: tokens that are right, and a claim that a token from the token endpoint need not have.
-const HARMLESS: [&str; 4] = ["aud-array-one", "right-azp", "no-c-hash", "wrong-c-hash"];
+/// Faults that are none: tokens that are right, a user not met before, and a claim that a token from the token endpoint
+/// need not have.
+const HARMLESS: [&str; 5] = [
+    "wrong-sub",
+    "aud-array-one",
+    "right-azp",
+    "no-c-hash",
+    "wrong-c-hash",
+];
 
 #[test]
 fn e1_no_fault_of_an_id_token_is_overlooked() {

@@ -254,7 +254,7 @@ fn e25_requests_are_limited() {
         ),
         (
             format!("GET /{} HTTP/1.1\r\n{host}\r\n", "x".repeat(1 << 20)).into_bytes(),
-            vec![400, 414],
+            vec![414, 431],
         ),
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), vec![400, 421]),
         (b"nonsense\r\n\r\n".to_vec(), vec![400]),

@@ -149,6 +149,7 @@ fn e19_visits_without_sign_in_store_nothing() {
 #[test]
 fn e19_a_session_store_that_cannot_be() {
     let emulator = emulator();
+    let fixed = || world(&emulator).env("REDIRECT_URI", "http://localhost:5000/getAToken");
     for (value, problem) in [
         ("", "is blank"),
         ("memory", "is no redis://"),
@@ -156,11 +157,11 @@ fn e19_a_session_store_that_cannot_be() {
         ("/var/lib/sessions", "is no redis://"),
         ("memcached://127.0.0.1", "is no redis://"),
     ] {
-        let outcome = world(&emulator).env("SESSION_STORE", value).run();
+        let outcome = fixed().env("SESSION_STORE", value).run();
         outcome.fails(2, &["SESSION_STORE (from the environment)", problem]);
     }
     let nobody = format!("redis://:sesame@127.0.0.1:{}/", free_port());
-    let outcome = world(&emulator).env("SESSION_STORE", nobody).run();
+    let outcome = fixed().env("SESSION_STORE", nobody).run();
     outcome
         .fails(
             1,

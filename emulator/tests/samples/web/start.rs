@@ -3,6 +3,16 @@
 use super::*;
 use crate::support::side_by_side;
 
+/// A world for an app that does not come so far as to listen.
+fn fixed(emulator: &Emulator) -> World {
+    world(emulator).env("REDIRECT_URI", "http://localhost:5000/getAToken")
+}
+
+fn fixed_b2c(emulator: &Emulator) -> World {
+    world_of(emulator, "flask-equivalent-web-b2c")
+        .env("REDIRECT_URI", "http://localhost:5000/getAToken")
+}
+
 #[test]
 fn e3_the_routes_are_beside_redirect_uri() {
     let emulator = emulator();
@@ -24,15 +34,15 @@ fn e3_the_routes_are_beside_redirect_uri() {
 #[rustfmt::skip] // one line per row
 fn e3_ct5_settings_that_cannot_be() {
     let rows = [
-        ("REDIRECT_URI", "http://localhost:PORT", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/call_api", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/health", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/login", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/logout", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/auth/logout", "page of its own"),
-        ("REDIRECT_URI", "http://localhost:PORT/getAToken?a=1", "a query or a fragment"),
-        ("REDIRECT_URI", "http://localhost:PORT/getAToken#a", "a query or a fragment"),
+        ("REDIRECT_URI", "http://localhost:5000", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/call_api", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/health", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/login", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/logout", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/auth/logout", "page of its own"),
+        ("REDIRECT_URI", "http://localhost:5000/getAToken?a=1", "a query or a fragment"),
+        ("REDIRECT_URI", "http://localhost:5000/getAToken#a", "a query or a fragment"),
         ("REDIRECT_URI", "http://web.contoso.com/getAToken", "https"),
         ("REDIRECT_URI", "ftp://localhost/getAToken", "is no https URL"),
         ("REDIRECT_URI", "getAToken", "is no URL"),
@@ -58,13 +68,13 @@ fn e3_ct5_settings_that_cannot_be() {
     ];
     let emulator = emulator();
     side_by_side(&rows, |(setting, value, problem)| {
-        let outcome = world(&emulator).env(setting, *value).run();
+        let outcome = fixed(&emulator).env(setting, *value).run();
         outcome.fails(2, &[&format!("{setting} (from the environment)"), problem]);
     });
     // A missing setting does not hide a wrong one.
-    let outcome = world(&emulator).without("CLIENT_ID").env("ENDPOINT", "/me").run();
+    let outcome = fixed(&emulator).without("CLIENT_ID").env("ENDPOINT", "/me").run();
     outcome.fails(2, &["ENDPOINT"]);
-    let outcome = world(&emulator).without("AUTHORITY").env("CLIENT_ID", "my-app").run();
+    let outcome = fixed(&emulator).without("AUTHORITY").env("CLIENT_ID", "my-app").run();
     outcome.fails(2, &["CLIENT_ID"]);
     assert!(emulator.requests().is_empty());
 }
@@ -80,10 +90,10 @@ fn e21_settings_that_cannot_be() {
         ("EDITPROFILE_USER_FLOW", "a?b", "is no name"),
         ("RESETPASSWORD_USER_FLOW", "a b", "is no name"),
     ] {
-        let world = world_of(&emulator, "flask-equivalent-web-b2c").env(setting, value);
+        let world = fixed_b2c(&emulator).env(setting, value);
         world.run().fails(2, &[setting, problem]);
     }
-    let world = world_of(&emulator, "flask-equivalent-web-b2c").without("SIGNUPSIGNIN_USER_FLOW");
+    let world = fixed_b2c(&emulator).without("SIGNUPSIGNIN_USER_FLOW");
     world.run().fails(2, &["SIGNUPSIGNIN_USER_FLOW"]);
 }
 

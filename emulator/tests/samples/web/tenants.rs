@@ -63,7 +63,10 @@ fn e20_only_one_authority() {
         ("OIDC_AUTHORITY", "https://idp.example"),
         ("B2C_TENANT_NAME", "contosob2c"),
     ] {
-        let outcome = world(&emulator).env(name, value).run();
+        let outcome = world(&emulator)
+            .env("REDIRECT_URI", "http://localhost:5000/getAToken")
+            .env(name, value)
+            .run();
         outcome.fails(2, &["AUTHORITY", name, "are both set"]);
     }
 }
