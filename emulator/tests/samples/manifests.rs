@@ -285,6 +285,7 @@ fn is_permissive(expression: &str) -> bool {
             "BSD-2-Clause",
             "BSD-3-Clause",
             "0BSD",
+            "BSL-1.0", // Boost: a notice with the sources, none with a binary
             "ISC",
             "Zlib",
             "Unicode-3.0",
