@@ -119,6 +119,7 @@ fn e12_what_goes_wrong_is_told_with_a_status() {
         ("token:status-500", 502, "Login Failure"),
         ("token:status-500-html", 502, "Login Failure"),
         ("token:status-503=121", 502, "Login Failure"),
+        ("token:status-429=121", 502, "Login Failure"),
         ("token:html", 502, "Login Failure"),
         ("token:empty", 502, "Login Failure"),
         ("token:reset", 502, "Login Failure"),
