@@ -12,6 +12,7 @@ use actix_web::{
 use common::{
     config::ConfigError,
     graph::{GraphError, GraphRefusal},
+    http::is_overload,
     oauth::{EntraError, Refusal},
     text,
 };
@@ -66,9 +67,7 @@ impl AppError {
 impl From<EntraError> for AppError {
     fn from(error: EntraError) -> Self {
         match error {
-            EntraError::Refused(refusal) if !refusal.status.is_server_error() => {
-                Self::Refused(refusal)
-            }
+            EntraError::Refused(refusal) if !is_overload(refusal.status) => Self::Refused(refusal),
             error => Self::Provider(error.to_string()),
         }
     }

@@ -98,6 +98,9 @@ pub fn validate(token: &str, key: &Key, expected: Expected<'_>) -> Result<Identi
     if !is_issuer(expected.issuer) || !key.issuer.as_deref().is_none_or(is_issuer) {
         return Err("its issuer (iss) is another one");
     }
+    if expected.tenant && !iss.split('/').any(|part| Some(part) == tid) {
+        return Err("its tenant (tid) is not the issuer's");
+    }
     let audience = match claims.get("aud") {
         Some(Value::Array(one)) if one.len() == 1 => one.first(),
         audience => audience,

@@ -13,7 +13,7 @@ mod provider;
 mod session;
 mod store;
 
-use std::{future::Future, net::TcpListener, process::ExitCode, time::Duration};
+use std::{future::Future, io, net::TcpListener, process::ExitCode, time::Duration};
 
 use actix_web::{App as Server, HttpServer, middleware::from_fn, rt::signal, web, web::Data};
 use anyhow::Context;
@@ -69,7 +69,7 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<ExitCode> {
     }
     let listener = TcpListener::bind((cli.host, port))
         .with_context(|| format!("{}:{port} cannot be listened on", cli.host))?;
-    run(listener, config, interrupt()).await
+    run(listener, config, interrupt()?).await
 }
 
 /// Serves until `shutdown` says how to end, and lets the requests under way come to their end.
@@ -134,15 +134,25 @@ async fn almost_there(error: Data<ConfigError>) -> Result<&'static str, AppError
     Err(AppError::almost_there(&error))
 }
 
-/// Ctrl-C ends with 130, as in a shell; a service manager's SIGTERM with 0.
-async fn interrupt() -> ExitCode {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        return tokio::select! {
-            _ = signal::ctrl_c() => ExitCode::from(130),
+/// Ctrl-C ends with 130, as in a shell; a service manager's SIGTERM with 0. Signals count from this call on, since one
+/// may come as soon as the app has said that it is there.
+#[cfg(unix)]
+fn interrupt() -> io::Result<impl Future<Output = ExitCode>> {
+    use signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => ExitCode::from(130),
             _ = terminate.recv() => ExitCode::SUCCESS,
-        };
-    }
-    let _ = signal::ctrl_c().await;
-    ExitCode::from(130)
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn interrupt() -> io::Result<impl Future<Output = ExitCode>> {
+    Ok(async {
+        let _ = signal::ctrl_c().await;
+        ExitCode::from(130)
+    })
 }

@@ -171,8 +171,10 @@ fn e16_without_a_new_refresh_token_the_old_one_stays() {
 fn e16_a_refused_renewal_leads_to_sign_in_and_an_outage_does_not() {
     let emulator = emulator();
     let (_app, mut browser) = with_stale_token(&emulator);
-    emulator.fault("token:status-503=121").unwrap();
-    assert_eq!(browser.get("/call_api").status, 502);
+    for outage in ["token:status-503=121", "token:status-429=121"] {
+        emulator.fault(outage).unwrap();
+        assert_eq!(browser.get("/call_api").status, 502, "{outage}");
+    }
     emulator.fault("token:aadsts=700082").unwrap();
     let page = browser.get("/call_api?x=1");
     assert!(page.location().contains("/authorize?"), "{page:#?}");

@@ -188,7 +188,7 @@ fn e14_garbage_is_no_cookie() {
     ] {
         let mut browser = Browser::new(&app);
         let back = browser.come_back_from("/");
-        for (_, cookie) in browser.cookies.get_mut("localhost").unwrap() {
+        for cookie in browser.cookies.get_mut("localhost").unwrap().values_mut() {
             value.clone_into(cookie);
         }
         browser.get(&back).shows(400, "not begun in this browser");

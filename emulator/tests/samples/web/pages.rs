@@ -164,6 +164,18 @@ fn e11_without_the_provider_the_session_ends_all_the_same() {
 }
 
 #[test]
+fn e11_nobody_waits_for_the_provider_to_be_signed_out() {
+    let emulator = emulator();
+    let app = App::start(&emulator);
+    let mut browser = Browser::signed_in(&app);
+    let mut copy = browser.clone();
+    // Whatever is asked of the provider now has no answer.
+    emulator.fault("any:hang*always").unwrap();
+    assert_eq!(browser.get("/logout").status, 302);
+    assert!(!copy.is_signed_in());
+}
+
+#[test]
 fn e25_every_answer_has_the_headers() {
     let emulator = emulator();
     let app = App::start(&emulator);

@@ -119,6 +119,7 @@ fn e12_what_goes_wrong_is_told_with_a_status() {
         ("token:status-500", 502, "Login Failure"),
         ("token:status-500-html", 502, "Login Failure"),
         ("token:status-503=121", 502, "Login Failure"),
+        ("token:status-429=121", 502, "Login Failure"),
         ("token:html", 502, "Login Failure"),
         ("token:empty", 502, "Login Failure"),
         ("token:reset", 502, "Login Failure"),
@@ -149,12 +150,21 @@ fn e12_what_goes_wrong_is_told_with_a_status() {
 }
 
 #[test]
-fn e12_a_registration_that_is_not_right() {
-    for (application, text) in [("flask-equivalent-web-secret-expired", "AADSTS7000222")] {
-        let emulator = emulator();
-        let app = App::of(world_of(&emulator, application));
-        Browser::new(&app).visit("/").shows(400, text);
-    }
+fn e12_registrations_that_are_not_right() {
+    let emulator = emulator();
+    let app = App::of(world_of(&emulator, "flask-equivalent-web-secret-expired"));
+    let page = Browser::new(&app).visit("/");
+    page.shows(400, "AADSTS7000222")
+        .shows(400, "The client secret has expired");
+
+    // What the provider itself refuses stays there: no redirect, so no loop.
+    let app = App::of(world_of(
+        &emulator,
+        "flask-equivalent-web-redirect-uri-missing",
+    ));
+    let page = Browser::new(&app).visit("/");
+    page.shows(400, "AADSTS50011");
+    assert!(page.url.starts_with(emulator.url()), "{page:#?}");
 }
 
 #[test]

@@ -172,3 +172,29 @@ fn e23_a_certificate_in_the_place_of_the_secret() {
     assert_eq!(call.field("client_assertion_type"), Some(kind));
     assert_eq!(call.field("client_secret"), None);
 }
+
+#[test]
+fn e1_e20_accounts_of_any_tenant() {
+    let (before, own) = SEED_DATA
+        .split_once("key = \"flask-equivalent-web\"\n")
+        .unwrap();
+    let own = own.replacen("AzureADMyOrg", "AzureADandPersonalMicrosoftAccount", 1);
+    let emulator = Emulator::start(Options {
+        auto_sign_in: Some(EMPLOYEE.into()),
+        seed_data: Some(format!("{before}key = \"flask-equivalent-web\"\n{own}")),
+        ..Options::default()
+    })
+    .unwrap();
+    let world = world(&emulator);
+    assert!(world.setting("AUTHORITY").ends_with("/common"));
+    let app = App::of(world);
+    Browser::signed_in(&app)
+        .visit("/call_api")
+        .shows(200, "Contoso Employee");
+    // The issuer has to be that of the user's own tenant.
+    for fault in ["wrong-tid", "iss-template", "wrong-iss", "no-tid"] {
+        emulator.fault(&format!("idtoken:{fault}")).unwrap();
+        let page = Browser::new(&app).visit("/");
+        assert_eq!(page.status, 400, "{fault}: {page:#?}");
+    }
+}
