@@ -160,8 +160,12 @@ fn e19_a_session_store_that_cannot_be() {
         let outcome = fixed().env("SESSION_STORE", value).run();
         outcome.fails(2, &["SESSION_STORE (from the environment)", problem]);
     }
-    let nobody = format!("redis://:sesame@127.0.0.1:{}/", free_port());
-    let outcome = fixed().env("SESSION_STORE", nobody).run();
+    let port = free_port().to_string();
+    let outcome = fixed()
+        .env("SESSION_STORE", "redis://:sesame@127.0.0.1:9/")
+        .run_with(|command| {
+            command.args(["--port", &port]);
+        });
     outcome
         .fails(
             1,
