@@ -103,6 +103,7 @@ async fn run(
             Ok(app) => server.configure(handlers::routes(app)),
             Err(error) => server
                 .app_data(error)
+                .route("/health", web::get().to(handlers::health))
                 .default_service(web::to(almost_there)),
         }
     })
