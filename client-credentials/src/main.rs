@@ -81,7 +81,7 @@ async fn run(
     let mut claims = Claims::default();
     loop {
         // <acquire_token>
-        let token = match cache.acquire_token_silent(&entra, &claims).await? {
+        let token = match cache.acquire_token_silent(&entra, &mut claims).await? {
             Some(token) => token,
             None => cache.store(sign_in(&entra, config, credential, &claims).await?)?,
         };

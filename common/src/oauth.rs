@@ -231,7 +231,7 @@ impl EntraError {
     /// Whether this says nothing about the request itself: an outage, throttling, a proxy's page, a time-out.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused(refusal) => is_overload(refusal.status),
+            Self::Refused(refusal) => refusal.is_transient(),
             Self::NotOAuth { status, .. } => !status.is_redirection(),
             Self::Http(error) => error.is_transient(),
         }
@@ -279,6 +279,8 @@ pub struct Refusal {
     pub codes: Vec<u32>,
     /// The HTTP status.
     pub status: StatusCode,
+    /// What the next sign-in has to answer, where Entra ID says so.
+    pub claims: Option<Claims>,
     retry_after: Option<Duration>,
 }
 
@@ -304,8 +306,14 @@ impl Refusal {
             codes: codes_in(&description),
             description,
             status: StatusCode::BAD_REQUEST,
+            claims: None,
             retry_after: None,
         }
+    }
+
+    /// Whether it says that the server is busy, and nothing about the request.
+    pub fn is_transient(&self) -> bool {
+        is_overload(self.status)
     }
 
     /// What to do about it, if anything is known.
@@ -343,6 +351,9 @@ impl Refusal {
             correlation_id,
             codes,
             status,
+            claims: json
+                .get("claims")
+                .and_then(|claims| Claims::parse(claims.as_str()?.as_bytes())),
             retry_after: retry_after(headers),
         })
     }

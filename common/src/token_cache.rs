@@ -117,14 +117,15 @@ impl TokenCache {
     }
 
     /// A token without asking anybody: the cached one while it has 5 minutes left, else one for the refresh token.
-    /// None means that somebody has to sign in. With `claims` that answer a challenge, the cached token is of no use and is dropped.
+    /// None means that somebody has to sign in. With `claims` that answer a challenge, the cached token is of no use and
+    /// is dropped. A refusal may bring claims of its own: they take their place, for the sign-in that follows.
     ///
     /// # Errors
     /// Entra ID cannot be reached. A refused refresh token is no error: somebody has to sign in.
     pub async fn acquire_token_silent(
         &self,
         entra: &EntraClient,
-        claims: &Claims,
+        claims: &mut Claims,
     ) -> Result<Option<AccessToken>, EntraError> {
         if claims.answer_challenge() {
             self.forget_access_token();
@@ -145,26 +146,27 @@ impl TokenCache {
             .request_async(entra.http())
             .await
             .map_err(EntraError::from);
-        match answer {
-            Ok(answer) => Ok(Some(self.remember(&answer, Some(account.user())))),
-            Err(error @ EntraError::Refused(_)) if !error.is_transient() => {
-                console::say(format_args!(
-                    "{}: the cached sign-in is no longer accepted ({}).",
-                    account.user_name,
-                    error.error()
-                ));
-                if error.error() == "invalid_grant" {
-                    let refused = refresh_token.secret();
-                    self.change(|account| {
-                        account
-                            .refresh_token
-                            .take_if(|token| token.secret() == refused);
-                    });
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        let refusal = match answer {
+            Ok(answer) => return Ok(Some(self.remember(&answer, Some(account.user())))),
+            Err(EntraError::Refused(refusal)) if !refusal.is_transient() => refusal,
+            Err(error) => return Err(error),
+        };
+        console::say(format_args!(
+            "{}: the cached sign-in is no longer accepted ({}).",
+            account.user_name, refusal.error
+        ));
+        if refusal.error == "invalid_grant" {
+            let refused = refresh_token.secret();
+            self.change(|account| {
+                account
+                    .refresh_token
+                    .take_if(|token| token.secret() == refused);
+            });
         }
+        if let Some(asked) = refusal.claims {
+            *claims = asked;
+        }
+        Ok(None)
     }
 
     /// Keeps the tokens of a sign-in, and returns the access token.

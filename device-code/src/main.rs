@@ -59,7 +59,7 @@ async fn run(cli: &Cli, config: &Config, cache: &TokenCache) -> anyhow::Result<(
     let mut claims = Claims::default();
     loop {
         // <acquire_token>
-        let token = match cache.acquire_token_silent(&entra, &claims).await? {
+        let token = match cache.acquire_token_silent(&entra, &mut claims).await? {
             Some(token) => token,
             None => cache.store(sign_in(&entra, config, &claims).await?)?,
         };

@@ -119,3 +119,27 @@ fn ct13_a_plain_401_drops_the_token() {
         }
     });
 }
+
+/// The token endpoint may ask for claims as well, when it refuses a refresh token.
+#[test]
+fn ct13_claims_of_a_refused_refresh_are_answered_by_the_sign_in() {
+    let refusal = r#"{"error":"interaction_required","claims":"{\"access_token\":{\"polids\":{\"essential\":true,\"values\":[\"5\"]}}}"}"#;
+    each_sample(|emulator, sample| {
+        if sample == "client-credentials" {
+            return; // an app has no refresh token
+        }
+        emulator.fault("token:expires-in=60").unwrap();
+        let world = signed_in(emulator, sample);
+        emulator
+            .fault(&format!("token:body=400 {refusal}"))
+            .unwrap();
+        world.run().json();
+        let claims = claims(emulator);
+        assert!(claims[0]["access_token"]["polids"].is_null());
+        for claims in &claims[1..] {
+            assert_eq!(claims["access_token"]["polids"]["values"], json!(["5"]));
+            assert_eq!(claims["access_token"]["xms_cc"]["values"], json!(["cp1"]));
+        }
+        assert!(claims.len() >= 2);
+    });
+}
