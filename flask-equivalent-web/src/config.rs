@@ -285,8 +285,8 @@ impl RedirectUri {
             return Err(setting.invalid("has a query or a fragment"));
         }
         let (folder, page) = url.path().rsplit_once('/').unwrap_or_default();
-        let taken = ["/call_api", "/health"].contains(&url.path())
-            || ["", "login", "logout", "edit_profile"].contains(&page);
+        let taken = ["/", "/call_api", "/health"].contains(&url.path())
+            || ["login", "logout", "edit_profile"].contains(&page);
         if taken {
             return Err(setting.invalid(
                 "has a path that the app uses for a page of its own; /getAToken is usual",

@@ -43,15 +43,7 @@ pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpRespon
     if now() >= sign_in.began_at.saturating_add(SIGN_IN_LIFETIME) {
         return Err(AppError::Callback("It took longer than 15 minutes."));
     }
-    let is_first = app
-        .store
-        .insert(
-            &format!("state:{}", sign_in.state),
-            vec![1],
-            SIGN_IN_LIFETIME,
-        )
-        .await?;
-    if !is_first {
+    if !app.store.use_up(&sign_in.state, SIGN_IN_LIFETIME).await? {
         return Err(AppError::Callback("It was used before."));
     }
     // </check_state>
@@ -85,7 +77,7 @@ async fn finish_sign_in(
         .start_session(request, identity, &answer, sign_in)
         .await?;
     Ok(HttpResponse::Found()
-        .cookie(app.cookies.set_session(&session))
+        .cookie(app.cookies.set_session(request, &session))
         .insert_header((LOCATION, sign_in.return_to.as_str()))
         .finish())
 }
@@ -231,7 +223,7 @@ pub async fn logout(app: Data<App>, request: HttpRequest) -> Result<HttpResponse
             },
         ),
     };
-    let _ = response.add_cookie(&app.cookies.remove_session());
+    let _ = response.add_cookie(&app.cookies.remove_session(&request));
     Ok(response)
 }
 

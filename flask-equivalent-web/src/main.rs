@@ -22,7 +22,7 @@ use clap::Parser;
 use common::{config::ConfigError, console, log};
 use config::{Cli, Config};
 use error::AppError;
-use guard::Guard;
+use guard::{Front, Guard};
 use store::Store;
 
 /// How long a client may take to send a request.
@@ -78,16 +78,17 @@ async fn run(
     config: Config,
     shutdown: impl Future<Output = ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    let guard = Data::new(Guard::new(
-        &config.redirect_uri,
-        config.trust_forwarded_headers,
-    ));
-    let origin = config.redirect_uri.origin();
+    let front = Front {
+        redirect_uri: config.redirect_uri,
+        trust_forwarded_headers: config.trust_forwarded_headers,
+    };
+    let guard = Data::new(Guard::new(front.clone()));
+    let origin = front.redirect_uri.origin();
     let app = match config.app {
         Ok(app) => {
-            let name = format!("{} {}", app.client_id, config.redirect_uri.text);
+            let name = format!("{} {}", app.client_id, front.redirect_uri.text);
             let store = Store::open(&name, config.session_store.as_deref()).await?;
-            Ok(Data::new(App::new(app, config.redirect_uri, store).await?))
+            Ok(Data::new(App::new(app, front, store).await?))
         }
         Err(error) => Err(error),
     };
