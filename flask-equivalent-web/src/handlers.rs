@@ -47,6 +47,13 @@ pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpRespon
         return Err(AppError::Callback("It was used before."));
     }
     // </check_state>
+    // RFC 9207: an answer may name its provider (Entra ID's does not).
+    if let Some(issuer) = &answer.issuer {
+        let metadata = app.provider.metadata(sign_in.user_flow.as_deref()).await?;
+        if *issuer != metadata.issuer {
+            return Err(AppError::Callback("It is of another provider (iss)."));
+        }
+    }
     let outcome = match answer.outcome {
         Ok(code) => finish_sign_in(&app, &request, &sign_in, code).await,
         Err((error, description)) => refused(&app, &request, &sign_in, &error, &description).await,
@@ -260,6 +267,7 @@ fn path_of(request: &HttpRequest) -> String {
 /// What the browser brings from the provider (RFC 6749 section 4.1.2).
 struct Answer {
     state: String,
+    issuer: Option<String>,
     outcome: Result<String, (String, String)>,
 }
 
@@ -286,7 +294,12 @@ impl Answer {
             (None, Some(error)) => Err((error, take("error_description").unwrap_or_default())),
             (None, None) => return Err(AppError::Callback("It has neither a code nor an error.")),
         };
-        Ok(Self { state, outcome })
+        let issuer = take("iss");
+        Ok(Self {
+            state,
+            issuer,
+            outcome,
+        })
     }
 }
 

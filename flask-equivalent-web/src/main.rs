@@ -13,7 +13,13 @@ mod provider;
 mod session;
 mod store;
 
-use std::{future::Future, io, net::TcpListener, process::ExitCode, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
 
 use actix_web::{App as Server, HttpServer, middleware::from_fn, rt::signal, web, web::Data};
 use anyhow::Context;
@@ -67,8 +73,10 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<ExitCode> {
             config.redirect_uri.text
         ));
     }
-    let listener = TcpListener::bind((cli.host, port))
-        .with_context(|| format!("{}:{port} cannot be listened on", cli.host))?;
+    let address = SocketAddr::from((cli.host, port));
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("{address} cannot be listened on (REDIRECT_URI or --port chooses another port)")
+    })?;
     run(listener, config, interrupt()?).await
 }
 
