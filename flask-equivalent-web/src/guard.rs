@@ -30,7 +30,8 @@ impl Front {
     fn address(&self, request: &HttpRequest) -> Option<Url> {
         let value = |name: &str| {
             let mut values = request.headers().get_all(name);
-            let value = values.next_back()?.to_str().ok()?;
+            // What cannot be read is no host.
+            let value = values.next_back()?.to_str().unwrap_or_default();
             // Of several proxies the nearest adds its value at the end.
             value.rsplit(',').next().map(str::trim)
         };

@@ -415,11 +415,17 @@ fn remove(database: &Database, key: &[u8]) -> Result<(), redb::Error> {
 
 async fn open_redis(url: &str, name: &str) -> Result<Store, StoreError> {
     // The address may hold a password, so that only its host is told.
-    let host = Url::parse(url).map_err(failed)?;
-    let host = host.host_str().unwrap_or_default();
+    let address = Url::parse(url).map_err(failed)?;
+    let host = address.host_str().unwrap_or_default();
+    let advice = match address.scheme() {
+        "rediss" => {
+            "\nIf its certificate is of a private CA, name that CA's file in SSL_CERT_FILE."
+        }
+        _ => "",
+    };
     let unreachable = |error: redis::RedisError| {
         StoreError::Failed(format!(
-            "SESSION_STORE: Redis at {host} cannot be reached: {error}."
+            "SESSION_STORE: Redis at {host} cannot be reached: {error}.{advice}"
         ))
     };
     let config = redis::aio::ConnectionManagerConfig::new()

@@ -69,7 +69,7 @@ fn e12_every_fault_of_a_provider_has_its_page() {
 /// API, each once. What may be tried again is.
 #[rustfmt::skip] // one line per fault
 const ANY_SERVER: &[(&str, &str, [u16; 4])] = &[
-    ("status-NNN", "status-404", [502, 502, 502, 404]),
+    ("status-NNN", "status-404", [502, 502, 400, 404]),
     ("status-NNN=SECONDS", "status-503=0", [200, 200, 200, 200]),
     ("status-NNN-html", "status-500-html", [200, 200, 502, 200]),
     ("redirect=URL", "redirect=http://127.0.0.1:9", [502, 502, 502, 502]),
@@ -84,7 +84,7 @@ const ANY_SERVER: &[(&str, &str, [u16; 4])] = &[
     ("error=NAME", "error=unauthorized_client", [502, 502, 400, 502]),
     ("error-200=NAME", "error-200", [502, 502, 400, 200]),
     ("aadsts=CODE", "aadsts=7000222", [502, 502, 400, 401]),
-    ("crlf", "crlf", [502, 502, 400, 502]),
+    ("crlf", "crlf", [502, 502, 400, 403]),
     ("slow_down", "slow_down", [502, 502, 400, 502]),
     ("expired_token", "expired_token", [502, 502, 400, 502]),
     ("authorization_declined", "authorization_declined", [502, 502, 400, 502]),

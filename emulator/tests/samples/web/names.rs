@@ -150,7 +150,8 @@ fn e20_entra_id_by_its_real_name() {
         SAMPLE,
         &[("Enter_the_Tenant_Id_Here", CONTOSO)],
     );
-    let app = App::of(world_with(&emulator, &env));
+    let world = world_with(&emulator, &env);
+    let app = App::at(&world);
     let mut browser = browser(&emulator, &app);
     let begun = browser.get("/").location();
     let own = format!("https://login.microsoftonline.com/{CONTOSO}/oauth2/v2.0/authorize?");
@@ -178,7 +179,8 @@ fn e20_external_id_by_its_real_name() {
     // Without a path, by the tenant's domain, and by its id.
     for path in ["", domain, CUSTOMERS] {
         let env = env.replace(own, &format!("{own}{path}"));
-        let app = App::of(world_with(&emulator, &env));
+        let world = world_with(&emulator, &env);
+        let app = App::at(&world);
         let mut browser = browser(&emulator, &app);
         let begun = browser.get("/").location();
         assert!(begun.starts_with(own), "{begun}");
@@ -195,7 +197,8 @@ fn e20_external_id_by_its_real_name() {
         format!("https://{id}.ciamlogin.com/{id}/v2.0/"),
     ] {
         println!("{issuer}");
-        let app = App::of(world_with(&emulator, &env));
+        let world = world_with(&emulator, &env);
+        let app = App::at(&world);
         emulator
             .fault(&format!("discovery:wrong-issuer={issuer}"))
             .unwrap();
@@ -213,7 +216,8 @@ fn e20_a_custom_domain() {
         ("Enter_the_Tenant_Id_Here", CUSTOMERS),
     ];
     let env = filled_in(&emulator, "custom-domain", application, &values);
-    let app = App::of(world_with(&emulator, &env));
+    let world = world_with(&emulator, &env);
+    let app = App::at(&world);
     let mut browser = browser(&emulator, &app);
     let begun = browser.get("/").location();
     assert!(
@@ -244,7 +248,8 @@ fn e21_b2c_by_its_real_name() {
         ),
     ];
     let env = filled_in(&emulator, "b2c", application, &values);
-    let app = App::of(world_with(&emulator, &env));
+    let world = world_with(&emulator, &env);
+    let app = App::at(&world);
     let mut browser = browser(&emulator, &app);
     let begun = browser.get("/").location();
     let own = "https://contosob2c.b2clogin.com/contosob2c.onmicrosoft.com/";

@@ -89,11 +89,8 @@ fn e19_two_instances_share_sessions_in_redis() {
     thief.get(&back).shows(400, "used before");
 
     // A token that both want to renew is renewed by one of them.
-    let mut stale = Browser::new(&one);
-    emulator.fault("token:expires-in=1").unwrap();
-    stale.visit("/call_api");
-    std::thread::sleep(Duration::from_millis(1100));
     emulator.clear_requests();
+    let stale = call_api::with_stale_token_at(&emulator, &one);
     let requests: Vec<_> = (0..10)
         .map(|number| {
             let mut browser = stale.clone();

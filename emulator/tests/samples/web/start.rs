@@ -34,14 +34,7 @@ fn e3_the_routes_are_beside_redirect_uri() {
 
 #[test]
 fn e3_redirect_uri_may_be_any_other_path() {
-    for path in [
-        "/auth/",
-        "/login/",
-        "/call_api/x",
-        "/a%20b/c",
-        "/GetAToken",
-        "/a/b/c/d",
-    ] {
+    for path in ["/auth/", "/login/", "/call_api/x", "/GetAToken", "/a/b/c/d"] {
         println!("{path}");
         let registered = "http://localhost:5000/auth/callback";
         let emulator = Emulator::start(Options {
@@ -75,6 +68,9 @@ fn e3_ct5_settings_that_cannot_be() {
         ("REDIRECT_URI", "http://localhost:5000/auth/logout", "page of its own"),
         ("REDIRECT_URI", "http://localhost:5000/getAToken?a=1", "a query or a fragment"),
         ("REDIRECT_URI", "http://localhost:5000/getAToken#a", "a query or a fragment"),
+        ("REDIRECT_URI", "http://localhost:5000/get%41Token", "several ways"),
+        ("REDIRECT_URI", "http://localhost:5000/{page}", "several ways"),
+        ("REDIRECT_URI", "http://localhost:5000/r\u{fc}ckkehr", "several ways"),
         ("REDIRECT_URI", "http://web.contoso.com/getAToken", "https"),
         ("REDIRECT_URI", "ftp://localhost/getAToken", "is no https URL"),
         ("REDIRECT_URI", "getAToken", "is no URL"),
