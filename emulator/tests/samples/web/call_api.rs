@@ -166,6 +166,30 @@ fn e16_ten_requests_at_once_renew_once() {
 }
 
 #[test]
+fn e11_e16_a_sign_out_during_a_renewal_stays_one() {
+    let emulator = emulator();
+    let (_app, browser) = with_stale_token(&emulator);
+    emulator.fault("token:slow=1").unwrap();
+    let mut tab = browser.clone();
+    let renewal = thread::spawn(move || tab.get("/call_api"));
+    until("the token is being renewed", || {
+        (grants(&emulator, "refresh_token") == 1).then_some(())
+    });
+    let mut copy = browser.clone();
+    assert!(
+        browser
+            .clone()
+            .get("/logout")
+            .location()
+            .contains("/logout?")
+    );
+    let begun = renewal.join().unwrap().location();
+    assert!(begun.contains("/authorize?"), "{begun}");
+    assert!(!copy.is_signed_in());
+    assert!(calls(&emulator, "/me").is_empty());
+}
+
+#[test]
 fn e16_without_a_new_refresh_token_the_old_one_stays() {
     let emulator = emulator();
     let (_app, mut browser) = with_stale_token(&emulator);

@@ -92,6 +92,21 @@ fn ct2_nothing_but_settings_counts_in_dot_env() {
 }
 
 #[test]
+fn ct6_loopback_never_goes_through_a_proxy() {
+    let emulator = emulator();
+    let nobody = "http://127.0.0.1:9";
+    let world = world(&emulator)
+        .env("HTTPS_PROXY", nobody)
+        .env("HTTP_PROXY", nobody)
+        .env("http_proxy", nobody)
+        .env("ALL_PROXY", nobody);
+    let app = App::of(world);
+    Browser::signed_in(&app)
+        .visit("/call_api")
+        .shows(200, "Contoso Employee");
+}
+
+#[test]
 fn ct11_help_and_version() {
     let world = World::empty(SAMPLE).env("CLIENT_SECRET", "toy~Secret");
     let help = world.run_with(|command| {

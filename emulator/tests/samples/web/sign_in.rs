@@ -179,6 +179,9 @@ fn e12_what_goes_wrong_is_told_with_a_status() {
         let page = browser.visit("/");
         page.shows(*status, text).shows(*status, "<h1>Login Failure</h1>");
         assert!(!page.body.contains("<script"), "{page:#?}");
+        // CT7: nothing that a terminal or a reader's eye could be misled by.
+        let misleads = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!page.body.contains(misleads), "{page:#?}");
         assert_eq!(browser.session(), None, "{page:#?}");
         // The next try is a new one.
         browser.visit("/").shows(200, "Welcome");
