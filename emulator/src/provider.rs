@@ -3,8 +3,8 @@
 //! One host stands in for several: Entra ID and External ID under `/<tenant>`, B2C under `/<tenant>/<user flow>`, and
 //! an OpenID provider that is none of Microsoft's under `/<domain>`. The cloud services give each External ID and B2C
 //! tenant a host of its own (`<name>.ciamlogin.com`, `<name>.b2clogin.com`), which one loopback address cannot. Where
-//! `<name>.localhost` leads to this machine, the emulator answers to it, and the issuer of External ID then has the
-//! tenant's id as its host, as in the cloud.
+//! `<name>.localhost` leads to this machine (or the real name does, by a proxy), the emulator answers to it, and the issuer
+//! of External ID then has the tenant's id as its host, as in the cloud.
 
 use serde::Deserialize;
 
@@ -145,10 +145,13 @@ pub fn issuer(base: &str, tenant: &Tenant) -> String {
         TenantKind::ExternalId => {
             let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
             let (name, port) = host.split_once(':').unwrap_or((host, ""));
-            match name.strip_suffix(".localhost") {
-                Some(_) if port.is_empty() => format!("{scheme}://{id}.localhost/{id}/v2.0"),
-                Some(_) => format!("{scheme}://{id}.localhost:{port}/{id}/v2.0"),
-                None => format!("{base}/{id}/v2.0"),
+            let domains = ["localhost", "ciamlogin.com"];
+            match name.split_once('.') {
+                Some((_, domain)) if domains.contains(&domain) => match port {
+                    "" => format!("{scheme}://{id}.{domain}/{id}/v2.0"),
+                    port => format!("{scheme}://{id}.{domain}:{port}/{id}/v2.0"),
+                },
+                _ => format!("{base}/{id}/v2.0"),
             }
         }
         TenantKind::B2c => format!("{base}/{id}/v2.0/"),
@@ -180,6 +183,13 @@ mod tests {
                 "contosocustomers.onmicrosoft.com"
             ),
             "https://ID.localhost:8443/ID/v2.0"
+        );
+        assert_eq!(
+            issuer(
+                "https://contosocustomers.ciamlogin.com",
+                "contosocustomers.onmicrosoft.com"
+            ),
+            "https://ID.ciamlogin.com/ID/v2.0"
         );
         assert_eq!(
             issuer(own, "contosob2c.onmicrosoft.com"),

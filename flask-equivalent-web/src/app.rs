@@ -11,10 +11,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::{
     config::{AppConfig, RedirectUri},
     error::AppError,
+    guard::Front,
     id_token::Identity,
     provider::{Provider, TokenResponse, now},
     session::{ApiToken, Cookies, Session, SessionId, SignIn},
-    store::{SESSION_LIFETIME, Store, StoreError},
+    store::{Store, StoreError},
 };
 
 /// Sessions that share a lock wait for each other while one of them is renewed, which is rare and harmless.
@@ -43,14 +44,10 @@ impl From<StoreError> for AppError {
 
 impl App {
     /// The app of a registration, with its sessions.
-    pub async fn new(
-        config: AppConfig,
-        redirect_uri: RedirectUri,
-        store: Store,
-    ) -> Result<Self, StoreError> {
+    pub async fn new(config: AppConfig, front: Front, store: Store) -> Result<Self, StoreError> {
         let http = HttpClient::default();
-        let is_https = redirect_uri.url.scheme() == "https";
-        let cookies = Cookies::new(&store.secret().await?, is_https)
+        let redirect_uri = front.redirect_uri.clone();
+        let cookies = Cookies::new(&store.secret().await?, front)
             .ok_or_else(|| StoreError::Failed("the app's secret is damaged".into()))?;
         Ok(Self {
             graph: GraphClient::new(&http),
@@ -215,9 +212,7 @@ impl App {
                 .then(|| self.api_token(answer, sign_in.answers_challenge)),
         };
         let id = SessionId::new();
-        self.store
-            .insert(&id.key(), to_json(&session)?, SESSION_LIFETIME)
-            .await?;
+        self.store.insert(&id.key(), to_json(&session)?).await?;
         if let Some(old) = self.cookies.session(request) {
             self.store.remove(&old.key()).await?;
         }

@@ -284,9 +284,14 @@ impl RedirectUri {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(setting.invalid("has a query or a fragment"));
         }
+        if url.path().contains('%') {
+            return Err(setting.invalid(
+                "has a character in its path that can be written in several ways; use letters, digits, - and _",
+            ));
+        }
         let (folder, page) = url.path().rsplit_once('/').unwrap_or_default();
-        let taken = ["/call_api", "/health"].contains(&url.path())
-            || ["", "login", "logout", "edit_profile"].contains(&page);
+        let taken = ["/", "/call_api", "/health"].contains(&url.path())
+            || ["login", "logout", "edit_profile"].contains(&page);
         if taken {
             return Err(setting.invalid(
                 "has a path that the app uses for a page of its own; /getAToken is usual",

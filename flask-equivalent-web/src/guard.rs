@@ -18,15 +18,52 @@ use ring::digest::{SHA256, digest};
 use crate::{config::RedirectUri, error::AppError, pages};
 use common::authority::is_loopback;
 
-/// Where the app is reached, and what every page carries.
+/// How browsers reach the app: by REDIRECT_URI, by their own word, or by that of a proxy that is trusted.
+#[derive(Clone)]
+pub struct Front {
+    pub redirect_uri: RedirectUri,
+    pub trust_forwarded_headers: bool,
+}
+
+impl Front {
+    /// Scheme, host and port as the browser has them.
+    fn address(&self, request: &HttpRequest) -> Option<Url> {
+        let value = |name: &str| {
+            let mut values = request.headers().get_all(name);
+            // What cannot be read is no host.
+            let value = values.next_back()?.to_str().unwrap_or_default();
+            // Of several proxies the nearest adds its value at the end.
+            value.rsplit(',').next().map(str::trim)
+        };
+        let forwarded = |name: &str| {
+            if self.trust_forwarded_headers {
+                value(name)
+            } else {
+                None
+            }
+        };
+        let host = forwarded("x-forwarded-host").or_else(|| value("host"))?;
+        let scheme = forwarded("x-forwarded-proto").unwrap_or(self.redirect_uri.url.scheme());
+        let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
+        let is_host_alone = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+        is_host_alone.then_some(url)
+    }
+
+    /// Whether the browser came over https.
+    pub fn is_https(&self, request: &HttpRequest) -> bool {
+        self.address(request)
+            .is_some_and(|url| url.scheme() == "https")
+    }
+}
+
+/// Turns away what is not for this app, and adds what every page carries.
 pub struct Guard {
-    redirect_uri: RedirectUri,
-    trust_forwarded_headers: bool,
+    front: Front,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Guard {
-    pub fn new(redirect_uri: &RedirectUri, trust_forwarded_headers: bool) -> Self {
+    pub fn new(front: Front) -> Self {
         let style = STANDARD.encode(digest(&SHA256, pages::STYLE.as_bytes()));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -46,17 +83,13 @@ impl Guard {
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             headers.push((header::CONTENT_SECURITY_POLICY, policy));
         }
-        if redirect_uri.url.scheme() == "https" {
+        if front.redirect_uri.url.scheme() == "https" {
             headers.push((
                 header::STRICT_TRANSPORT_SECURITY,
                 HeaderValue::from_static("max-age=31536000"),
             ));
         }
-        Self {
-            redirect_uri: redirect_uri.clone(),
-            trust_forwarded_headers,
-            headers,
-        }
+        Self { front, headers }
     }
 
     /// Whether the request is for this app's own address; if not, what it gets instead.
@@ -67,8 +100,9 @@ impl Guard {
         if request.path() == "/health" {
             return None;
         }
-        let own = &self.redirect_uri.url;
-        let host = match self.address(request) {
+        let redirect_uri = &self.front.redirect_uri;
+        let own = &redirect_uri.url;
+        let host = match self.front.address(request) {
             Some(url)
                 if url.host_str() == own.host_str()
                     && url.port_or_known_default() == own.port_or_known_default() =>
@@ -78,15 +112,14 @@ impl Guard {
             host => host,
         };
         // A cookie of localhost is none of 127.0.0.1: one of them has to be used throughout.
-        let is_other_name =
-            self.redirect_uri.is_loopback() && host.is_some_and(|url| is_loopback(&url));
+        let is_other_name = redirect_uri.is_loopback() && host.is_some_and(|url| is_loopback(&url));
         match is_other_name {
             true => {
                 let path = request
                     .uri()
                     .path_and_query()
                     .map_or("/", |path| path.as_str());
-                let address = format!("{}{path}", self.redirect_uri.origin());
+                let address = format!("{}{path}", redirect_uri.origin());
                 Some(
                     HttpResponse::Found()
                         .insert_header((header::LOCATION, address))
@@ -95,28 +128,6 @@ impl Guard {
             }
             false => Some(HttpResponse::from_error(AppError::Misdirected)),
         }
-    }
-
-    /// Scheme, host and port as the browser has them, by its own word or by the nearest proxy's.
-    fn address(&self, request: &HttpRequest) -> Option<Url> {
-        let value = |name: &str| {
-            let mut values = request.headers().get_all(name);
-            let value = values.next_back()?.to_str().ok()?;
-            // Of several proxies the nearest adds its value at the end.
-            value.rsplit(',').next().map(str::trim)
-        };
-        let forwarded = |name: &str| {
-            if self.trust_forwarded_headers {
-                value(name)
-            } else {
-                None
-            }
-        };
-        let host = forwarded("x-forwarded-host").or_else(|| value("host"))?;
-        let scheme = forwarded("x-forwarded-proto").unwrap_or(self.redirect_uri.url.scheme());
-        let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
-        let is_host_alone = url.path() == "/" && url.query().is_none() && url.username().is_empty();
-        is_host_alone.then_some(url)
     }
 }
 

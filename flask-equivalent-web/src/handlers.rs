@@ -43,18 +43,17 @@ pub async fn callback(app: Data<App>, request: HttpRequest) -> Result<HttpRespon
     if now() >= sign_in.began_at.saturating_add(SIGN_IN_LIFETIME) {
         return Err(AppError::Callback("It took longer than 15 minutes."));
     }
-    let is_first = app
-        .store
-        .insert(
-            &format!("state:{}", sign_in.state),
-            vec![1],
-            SIGN_IN_LIFETIME,
-        )
-        .await?;
-    if !is_first {
+    if !app.store.use_up(&sign_in.state, SIGN_IN_LIFETIME).await? {
         return Err(AppError::Callback("It was used before."));
     }
     // </check_state>
+    // RFC 9207: an answer may name its provider (Entra ID's does not).
+    if let Some(issuer) = &answer.issuer {
+        let metadata = app.provider.metadata(sign_in.user_flow.as_deref()).await?;
+        if *issuer != metadata.issuer {
+            return Err(AppError::Callback("It is of another provider (iss)."));
+        }
+    }
     let outcome = match answer.outcome {
         Ok(code) => finish_sign_in(&app, &request, &sign_in, code).await,
         Err((error, description)) => refused(&app, &request, &sign_in, &error, &description).await,
@@ -85,7 +84,7 @@ async fn finish_sign_in(
         .start_session(request, identity, &answer, sign_in)
         .await?;
     Ok(HttpResponse::Found()
-        .cookie(app.cookies.set_session(&session))
+        .cookie(app.cookies.set_session(request, &session))
         .insert_header((LOCATION, sign_in.return_to.as_str()))
         .finish())
 }
@@ -231,7 +230,7 @@ pub async fn logout(app: Data<App>, request: HttpRequest) -> Result<HttpResponse
             },
         ),
     };
-    let _ = response.add_cookie(&app.cookies.remove_session());
+    let _ = response.add_cookie(&app.cookies.remove_session(&request));
     Ok(response)
 }
 
@@ -268,6 +267,7 @@ fn path_of(request: &HttpRequest) -> String {
 /// What the browser brings from the provider (RFC 6749 section 4.1.2).
 struct Answer {
     state: String,
+    issuer: Option<String>,
     outcome: Result<String, (String, String)>,
 }
 
@@ -294,7 +294,12 @@ impl Answer {
             (None, Some(error)) => Err((error, take("error_description").unwrap_or_default())),
             (None, None) => return Err(AppError::Callback("It has neither a code nor an error.")),
         };
-        Ok(Self { state, outcome })
+        let issuer = take("iss");
+        Ok(Self {
+            state,
+            issuer,
+            outcome,
+        })
     }
 }
 

@@ -13,7 +13,13 @@ mod provider;
 mod session;
 mod store;
 
-use std::{future::Future, io, net::TcpListener, process::ExitCode, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    time::Duration,
+};
 
 use actix_web::{App as Server, HttpServer, middleware::from_fn, rt::signal, web, web::Data};
 use anyhow::Context;
@@ -22,7 +28,7 @@ use clap::Parser;
 use common::{config::ConfigError, console, log};
 use config::{Cli, Config};
 use error::AppError;
-use guard::Guard;
+use guard::{Front, Guard};
 use store::Store;
 
 /// How long a client may take to send a request.
@@ -67,8 +73,10 @@ async fn serve(cli: &Cli, config: Config) -> anyhow::Result<ExitCode> {
             config.redirect_uri.text
         ));
     }
-    let listener = TcpListener::bind((cli.host, port))
-        .with_context(|| format!("{}:{port} cannot be listened on", cli.host))?;
+    let address = SocketAddr::from((cli.host, port));
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("{address} cannot be listened on (REDIRECT_URI or --port chooses another port)")
+    })?;
     run(listener, config, interrupt()?).await
 }
 
@@ -78,16 +86,17 @@ async fn run(
     config: Config,
     shutdown: impl Future<Output = ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    let guard = Data::new(Guard::new(
-        &config.redirect_uri,
-        config.trust_forwarded_headers,
-    ));
-    let origin = config.redirect_uri.origin();
+    let front = Front {
+        redirect_uri: config.redirect_uri,
+        trust_forwarded_headers: config.trust_forwarded_headers,
+    };
+    let guard = Data::new(Guard::new(front.clone()));
+    let origin = front.redirect_uri.origin();
     let app = match config.app {
         Ok(app) => {
-            let name = format!("{} {}", app.client_id, config.redirect_uri.text);
+            let name = format!("{} {}", app.client_id, front.redirect_uri.text);
             let store = Store::open(&name, config.session_store.as_deref()).await?;
-            Ok(Data::new(App::new(app, config.redirect_uri, store).await?))
+            Ok(Data::new(App::new(app, front, store).await?))
         }
         Err(error) => Err(error),
     };

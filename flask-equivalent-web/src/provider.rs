@@ -33,8 +33,10 @@ use crate::{
 
 /// Keys and metadata are asked for anew after this time; until it succeeds, the old ones stay good.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// After keys were fetched because of an unknown `kid`, the next such fetch waits this long.
+/// After keys were fetched because of an unknown `kid`, the next such fetch waits this long. So does one that failed.
 const REFETCH: Duration = Duration::from_secs(5 * 60);
+/// How long a fetch may take where there is something older to go on with.
+const REFETCH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A token answer with its ID token.
 pub type TokenResponse = StandardTokenResponse<IdTokenField, BasicTokenType>;
@@ -92,6 +94,7 @@ pub struct Provider {
     credential: Credential,
     redirect_uri: String,
     tenant: Tenant,
+    /// Each with the time at which it is asked for anew.
     metadata: Mutex<HashMap<String, (Arc<Metadata>, Instant)>>,
     keys: tokio::sync::Mutex<HashMap<Url, KeySet>>,
 }
@@ -141,26 +144,26 @@ impl Provider {
             let known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(&base).cloned()
         };
-        if let Some((metadata, fetched)) = &known
-            && fetched.elapsed() < DAY
+        if let Some((metadata, due)) = &known
+            && Instant::now() < *due
         {
             return Ok(metadata.clone());
         }
         let address = format!("{base}/.well-known/openid-configuration");
-        let fetched = self.fetch::<Metadata>(&address).await.and_then(|metadata| {
+        let fetched = self.fetch::<Metadata>(&address, known.is_some());
+        let fetched = fetched.await.and_then(|metadata| {
             self.check(&metadata)
                 .map_err(|problem| AppError::provider(&address, problem))?;
             Ok(Arc::new(metadata))
         });
-        match (fetched, known) {
-            (Ok(metadata), _) => {
-                let mut known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(base, (metadata.clone(), Instant::now()));
-                Ok(metadata)
-            }
-            (Err(_), Some((old, _))) => Ok(old),
-            (Err(error), None) => Err(error),
-        }
+        let (metadata, lifetime) = match (fetched, known) {
+            (Ok(metadata), _) => (metadata, DAY),
+            (Err(_), Some((old, _))) => (old, REFETCH),
+            (Err(error), None) => return Err(error),
+        };
+        let mut known = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(base, (metadata.clone(), Instant::now() + lifetime));
+        Ok(metadata)
     }
 
     /// The issuer must be the one that was asked for, and no endpoint may be somebody else's.
@@ -206,14 +209,23 @@ impl Provider {
         matches!(self.tenant, Tenant::Entra(_))
     }
 
-    async fn fetch<T: serde::de::DeserializeOwned>(&self, address: &str) -> Result<T, AppError> {
+    /// Asks for a document of the provider. Where an older one is known, nobody waits long for the new one.
+    async fn fetch<T: serde::de::DeserializeOwned>(
+        &self,
+        address: &str,
+        is_known: bool,
+    ) -> Result<T, AppError> {
         let unreachable = |problem: &str| AppError::provider(address, problem);
         let mut request = HttpRequest::new(Vec::new());
         *request.uri_mut() = address.parse().map_err(|_| unreachable("is no URL"))?;
-        let answer = self
-            .http
-            .send(request)
+        let patience = if is_known {
+            REFETCH_PATIENCE
+        } else {
+            Duration::MAX
+        };
+        let answer = tokio::time::timeout(patience, self.http.send(request))
             .await
+            .map_err(|_| unreachable("did not answer in time"))?
             .map_err(|error| unreachable(&error.to_string()))?;
         if !answer.status().is_success() {
             return Err(unreachable(&format!("answered {}", answer.status())));
@@ -388,7 +400,8 @@ impl Provider {
             }
         }
         // A key of a kind that is not known here does not spoil the others, but without any it is no set of keys.
-        let fetched = self.fetch::<Keys>(jwks_uri.as_str()).await.and_then(|set| {
+        let fetched = self.fetch::<Keys>(jwks_uri.as_str(), known.is_some());
+        let fetched = fetched.await.and_then(|set| {
             let keys: Vec<Key> = set
                 .keys
                 .into_iter()

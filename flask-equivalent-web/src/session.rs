@@ -14,7 +14,7 @@ use ring::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{provider::now, store::SESSION_LIFETIME};
+use crate::{guard::Front, provider::now, store::SESSION_LIFETIME};
 
 /// How long a sign-in may take, in seconds.
 pub const SIGN_IN_LIFETIME: u64 = 15 * 60;
@@ -96,53 +96,67 @@ pub struct SignIn {
 /// sealed, since it holds the PKCE verifier.
 pub struct Cookies {
     key: LessSafeKey,
-    secure: bool,
+    front: Front,
 }
 
 impl Cookies {
-    /// `secret` has 32 bytes. With `secure`, cookies are for https alone.
-    pub fn new(secret: &[u8], secure: bool) -> Option<Self> {
+    /// `secret` has 32 bytes.
+    pub fn new(secret: &[u8], front: Front) -> Option<Self> {
         let key = UnboundKey::new(&CHACHA20_POLY1305, secret).ok()?;
         Some(Self {
             key: LessSafeKey::new(key),
-            secure,
+            front,
         })
     }
 
-    fn name(&self, name: &str) -> String {
-        // The prefix makes the browser refuse the cookie from any other host, and over plain http.
-        format!("{}{name}", if self.secure { "__Host-" } else { "" })
+    /// What a cookie's name begins with over https: the browser then refuses it from any other host, and over plain
+    /// http.
+    fn prefix(&self, request: &HttpRequest) -> &'static str {
+        match self.front.is_https(request) {
+            true => "__Host-",
+            false => "",
+        }
     }
 
-    fn cookie(&self, name: &str, value: String, lifetime: u64) -> Cookie<'static> {
-        Cookie::build(self.name(name), value)
+    fn name(&self, request: &HttpRequest, name: &str) -> String {
+        format!("{}{name}", self.prefix(request))
+    }
+
+    fn cookie(
+        &self,
+        request: &HttpRequest,
+        name: &str,
+        value: String,
+        lifetime: u64,
+    ) -> Cookie<'static> {
+        Cookie::build(self.name(request, name), value)
             .path("/")
             .http_only(true)
-            .secure(self.secure)
+            .secure(self.front.is_https(request))
             .same_site(SameSite::Lax)
             .max_age(time::Duration::seconds(lifetime as i64))
             .finish()
     }
 
-    fn removed(&self, name: &str) -> Cookie<'static> {
-        self.cookie(name, String::new(), 0)
+    fn removed(&self, request: &HttpRequest, name: &str) -> Cookie<'static> {
+        self.cookie(request, name, String::new(), 0)
     }
 
     /// The session that the browser says it has.
     pub fn session(&self, request: &HttpRequest) -> Option<SessionId> {
-        let cookie = request.cookie(&self.name("session"))?;
+        let cookie = request.cookie(&self.name(request, "session"))?;
         let is_id = cookie.value().len() == 43; // 32 bytes in base64url
         is_id.then(|| SessionId(cookie.value().to_owned()))
     }
 
     /// Gives the browser its session.
-    pub fn set_session(&self, id: &SessionId) -> Cookie<'static> {
-        self.cookie("session", id.0.clone(), SESSION_LIFETIME)
+    pub fn set_session(&self, request: &HttpRequest, id: &SessionId) -> Cookie<'static> {
+        self.cookie(request, "session", id.0.clone(), SESSION_LIFETIME)
     }
 
     /// Takes the session from the browser.
-    pub fn remove_session(&self) -> Cookie<'static> {
-        self.removed("session")
+    pub fn remove_session(&self, request: &HttpRequest) -> Cookie<'static> {
+        self.removed(request, "session")
     }
 
     /// Gives the browser a sign-in to come back with; where it has too many, the oldest go.
@@ -157,29 +171,30 @@ impl Cookies {
         let mut cookies: Vec<_> = begun
             .iter()
             .take(surplus)
-            .map(|(name, _)| self.removed(name))
+            .map(|(name, _)| self.removed(request, name))
             .collect();
         let name = sign_in_name(&sign_in.state);
-        cookies.push(self.cookie(&name, self.seal(&name, sign_in)?, SIGN_IN_LIFETIME));
+        let sealed = self.seal(&name, sign_in)?;
+        cookies.push(self.cookie(request, &name, sealed, SIGN_IN_LIFETIME));
         Some(cookies)
     }
 
     /// The sign-in that belongs to `state`, and the cookie that takes it away.
     pub fn sign_in(&self, request: &HttpRequest, state: &str) -> Option<(SignIn, Cookie<'static>)> {
         let name = sign_in_name(state);
-        let cookie = request.cookie(&self.name(&name))?;
+        let cookie = request.cookie(&self.name(request, &name))?;
         let sign_in: SignIn = self.open(&name, cookie.value())?;
-        (sign_in.state == state).then(|| (sign_in, self.removed(&name)))
+        (sign_in.state == state).then(|| (sign_in, self.removed(request, &name)))
     }
 
     fn sign_ins(&self, request: &HttpRequest) -> impl Iterator<Item = (String, SignIn)> {
-        let prefix = self.name("");
+        let prefix = self.prefix(request);
         let cookies = request
             .cookies()
             .map(|cookies| cookies.clone())
             .unwrap_or_default();
         cookies.into_iter().filter_map(move |cookie| {
-            let name = cookie.name().strip_prefix(&prefix)?.to_owned();
+            let name = cookie.name().strip_prefix(prefix)?.to_owned();
             name.starts_with("sign-in-").then_some(())?;
             let sign_in = self.open(&name, cookie.value())?;
             Some((name, sign_in))

@@ -27,8 +27,6 @@ use crate::provider::now;
 
 /// How long a session lasts, in seconds.
 pub const SESSION_LIFETIME: u64 = 24 * 60 * 60;
-/// The most sessions that a file keeps; the oldest makes room for a new sign-in.
-const MOST_SESSIONS: u64 = 200_000;
 /// How many ended entries are swept out with each new one.
 const SWEEP: usize = 100;
 /// Memory for the file's pages, in bytes.
@@ -39,9 +37,49 @@ const REDIS_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_LIFETIME: usize = 40_000;
 
 /// Values by key, with the time at which each ends in front.
-const VALUES: TableDefinition<&[u8], (u64, &[u8])> = TableDefinition::new("values");
+type Values = TableDefinition<'static, &'static [u8], (u64, &'static [u8])>;
 /// The keys in the order in which they end.
-const ENDS: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("ends");
+type Ends = TableDefinition<'static, (u64, &'static [u8]), ()>;
+
+/// Values of one kind. Each kind has tables of its own, so that none takes the place of another.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Somebody who is signed in.
+    Session,
+    /// The `state` of a sign-in that has come back. Anybody can bring those about, without signing in.
+    UsedState,
+    /// What all instances of the app share.
+    Secret,
+}
+
+impl Kind {
+    fn tables(self) -> (Values, Ends) {
+        let (values, ends) = match self {
+            Self::Session => ("sessions", "ends of sessions"),
+            Self::UsedState => ("used states", "ends of used states"),
+            Self::Secret => ("secrets", "ends of secrets"),
+        };
+        (TableDefinition::new(values), TableDefinition::new(ends))
+    }
+
+    /// The most of this kind that are kept; the oldest makes room for a new one. A forgotten `state` does little harm:
+    /// its code is used up at the provider as well.
+    fn most(self) -> u64 {
+        match self {
+            Self::Session => 200_000,
+            Self::UsedState => 20_000,
+            Self::Secret => 1,
+        }
+    }
+}
+
+/// Adds a member to a sorted set, by the time at which it ends, unless it is in there. The oldest make room.
+const USE_UP: &str = "
+redis.call('zremrangebyscore', KEYS[1], '-inf', ARGV[1])
+local is_new = redis.call('zadd', KEYS[1], 'NX', ARGV[2], ARGV[3])
+redis.call('zremrangebyrank', KEYS[1], 0, -1 - ARGV[4])
+redis.call('expireat', KEYS[1], ARGV[2])
+return is_new";
 
 /// A store of values that end.
 #[derive(Clone)]
@@ -114,20 +152,27 @@ impl Store {
             }
         };
         let write = database.begin_write().map_err(failed)?;
-        write.open_table(VALUES).map_err(failed)?;
-        write.open_table(ENDS).map_err(failed)?;
+        for kind in [Kind::Session, Kind::UsedState, Kind::Secret] {
+            let (values, ends) = kind.tables();
+            write.open_table(values).map_err(failed)?;
+            write.open_table(ends).map_err(failed)?;
+        }
         write.commit().map_err(failed)?;
         Ok(Self::Embedded(Arc::new(database)))
     }
 
-    /// The value of a key that has not ended.
+    /// A session that has not ended.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get_any(Kind::Session, key).await
+    }
+
+    async fn get_any(&self, kind: Kind, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Embedded(database) => {
                 let table = database
                     .begin_read()
                     .map_err(failed)?
-                    .open_table(VALUES)
+                    .open_table(kind.tables().0)
                     .map_err(failed)?;
                 let entry = table.get(key.as_bytes()).map_err(failed)?;
                 Ok(entry.and_then(|entry| {
@@ -143,9 +188,35 @@ impl Store {
         }
     }
 
+    /// Keeps a new session.
+    pub async fn insert(&self, key: &str, value: Vec<u8>) -> Result<(), StoreError> {
+        let is_new = self.insert_any(Kind::Session, key, value, SESSION_LIFETIME);
+        is_new.await.map(drop)
+    }
+
+    /// Remembers for `lifetime` seconds that the `state` of a sign-in is used up. False if it was so before.
+    pub async fn use_up(&self, state: &str, lifetime: u64) -> Result<bool, StoreError> {
+        let kind = Kind::UsedState;
+        let Self::Redis(redis, prefix) = self else {
+            return self.insert_any(kind, state, Vec::new(), lifetime).await;
+        };
+        redis::cmd("EVAL")
+            .arg(USE_UP)
+            .arg(1)
+            .arg(format!("{prefix}used-states"))
+            .arg(now())
+            .arg(now() + lifetime)
+            .arg(state)
+            .arg(kind.most())
+            .query_async(&mut redis.clone())
+            .await
+            .map_err(failed)
+    }
+
     /// Sets the value of a new key, which ends after `lifetime` seconds. False if the key was there.
-    pub async fn insert(
+    async fn insert_any(
         &self,
+        kind: Kind,
         key: &str,
         value: Vec<u8>,
         lifetime: u64,
@@ -153,7 +224,8 @@ impl Store {
         match self {
             Self::Embedded(_) => {
                 let key = key.as_bytes().to_owned();
-                self.change(move |database| insert(database, &key, &value, now() + lifetime))
+                let end = now() + lifetime;
+                self.change(move |database| insert(database, kind, &key, &value, end))
                     .await
             }
             Self::Redis(redis, prefix) => {
@@ -170,7 +242,7 @@ impl Store {
         }
     }
 
-    /// Changes the value of a key that is still there, and leaves its end. False if it is gone.
+    /// Changes a session that is still there, and leaves its end. False if it is gone.
     pub async fn replace(&self, key: &str, value: Vec<u8>) -> Result<bool, StoreError> {
         match self {
             Self::Embedded(_) => {
@@ -192,7 +264,7 @@ impl Store {
         }
     }
 
-    /// Removes a key.
+    /// Removes a session.
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         match self {
             Self::Embedded(_) => {
@@ -207,7 +279,7 @@ impl Store {
         }
     }
 
-    /// Locks a key against the other instances; within one, the caller has a lock of its own. False if another
+    /// Locks a session against the other instances; within one, the caller has a lock of its own. False if another
     /// instance holds it. It ends by itself, should its holder die.
     pub async fn try_lock(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         let Self::Redis(redis, prefix) = self else {
@@ -244,10 +316,11 @@ impl Store {
         let mut secret = vec![0; 32];
         SystemRandom::new().fill(&mut secret).map_err(failed)?;
         const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
-        if self.insert("secret", secret.clone(), TEN_YEARS).await? {
+        let is_new = self.insert_any(Kind::Secret, "secret", secret.clone(), TEN_YEARS);
+        if is_new.await? {
             return Ok(secret);
         }
-        let stored = self.get("secret").await?;
+        let stored = self.get_any(Kind::Secret, "secret").await?;
         stored.ok_or_else(|| StoreError::Failed("the app's secret was removed".into()))
     }
 
@@ -265,11 +338,18 @@ impl Store {
     }
 }
 
-fn insert(database: &Database, key: &[u8], value: &[u8], end: u64) -> Result<bool, redb::Error> {
+fn insert(
+    database: &Database,
+    kind: Kind,
+    key: &[u8],
+    value: &[u8],
+    end: u64,
+) -> Result<bool, redb::Error> {
     let write = database.begin_write()?;
     {
-        let mut values = write.open_table(VALUES)?;
-        let mut ends = write.open_table(ENDS)?;
+        let (values, ends) = kind.tables();
+        let mut values = write.open_table(values)?;
+        let mut ends = write.open_table(ends)?;
         let mut gone: Vec<_> = ends
             .range(..(now(), [].as_slice()))?
             .take(SWEEP)
@@ -286,7 +366,7 @@ fn insert(database: &Database, key: &[u8], value: &[u8], end: u64) -> Result<boo
             }
             gone.push((end, key.to_owned()));
         }
-        if values.len()? >= MOST_SESSIONS && gone.is_empty() {
+        if values.len()? >= kind.most() && gone.is_empty() {
             gone.extend(
                 ends.first()?
                     .map(|(key, _)| (key.value().0, key.value().1.to_owned())),
@@ -306,7 +386,7 @@ fn insert(database: &Database, key: &[u8], value: &[u8], end: u64) -> Result<boo
 fn replace(database: &Database, key: &[u8], value: &[u8]) -> Result<bool, redb::Error> {
     let write = database.begin_write()?;
     {
-        let mut values = write.open_table(VALUES)?;
+        let mut values = write.open_table(Kind::Session.tables().0)?;
         let end = values.get(key)?.map(|entry| entry.value().0);
         match end {
             Some(end) if end > now() => values.insert(key, (end, value))?,
@@ -320,12 +400,13 @@ fn replace(database: &Database, key: &[u8], value: &[u8]) -> Result<bool, redb::
 fn remove(database: &Database, key: &[u8]) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     {
+        let (values, ends) = Kind::Session.tables();
         let end = write
-            .open_table(VALUES)?
+            .open_table(values)?
             .remove(key)?
             .map(|entry| entry.value().0);
         if let Some(end) = end {
-            write.open_table(ENDS)?.remove((end, key))?;
+            write.open_table(ends)?.remove((end, key))?;
         }
     }
     write.commit()?;
@@ -334,11 +415,17 @@ fn remove(database: &Database, key: &[u8]) -> Result<(), redb::Error> {
 
 async fn open_redis(url: &str, name: &str) -> Result<Store, StoreError> {
     // The address may hold a password, so that only its host is told.
-    let host = Url::parse(url).map_err(failed)?;
-    let host = host.host_str().unwrap_or_default();
+    let address = Url::parse(url).map_err(failed)?;
+    let host = address.host_str().unwrap_or_default();
+    let advice = match address.scheme() {
+        "rediss" => {
+            "\nIf its certificate is of a private CA, name that CA's file in SSL_CERT_FILE."
+        }
+        _ => "",
+    };
     let unreachable = |error: redis::RedisError| {
         StoreError::Failed(format!(
-            "SESSION_STORE: Redis at {host} cannot be reached: {error}."
+            "SESSION_STORE: Redis at {host} cannot be reached: {error}.{advice}"
         ))
     };
     let config = redis::aio::ConnectionManagerConfig::new()

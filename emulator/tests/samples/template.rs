@@ -5,13 +5,14 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
 };
 
 use emulator::Emulator;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Outcome, Running, SAMPLES, World, emulator, workspace};
+use crate::support::{Outcome, Running, SAMPLES, World, emulator, until, workspace};
 
 /// The reader's name for it.
 const NAME: &str = "my-app";
@@ -52,6 +53,9 @@ impl Copy {
     /// Builds the crate and takes its binary. In the workspace's target folder the crates of others are ready, so that
     /// this takes seconds; what comes of the copied ones is removed from there.
     fn build(&self) -> PathBuf {
+        // The copies share a name, and `common` has its own.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap();
         let profile_folder = Path::new(env!("CARGO_BIN_EXE_emulator")).parent().unwrap();
         let profile = match profile_folder.file_name().unwrap().to_str().unwrap() {
             "debug" => "dev",
@@ -146,6 +150,36 @@ fn x2_a_copied_sample_builds_and_runs() {
 
         ct2_both_folders(&copy, &binary, &emulator);
     }
+}
+
+#[test]
+fn x2_ct2_a_copied_web_sample_builds_and_runs() {
+    let sample = "flask-equivalent-web";
+    let copy = Copy::of(sample);
+    let binary = copy.build();
+    let emulator = emulator();
+    let settings = emulator.settings(sample).unwrap();
+    let own = copy.crate_folder().join(".env");
+    let world = World::empty(sample).file(".env", dot_env(&settings, |_| true));
+    // What it says once it listens; at whichever port, since tests run side by side.
+    let started = || {
+        let command = world.command_of(binary.to_str().unwrap(), &["--port", "0"]);
+        let app = Running::start(command, &[]);
+        until("the app listens", || {
+            app.stderr().contains("Open ").then_some(())
+        });
+        app.stderr()
+    };
+    // The working directory's `.env` is enough; where both have a setting, that of the crate's folder counts.
+    let said = started();
+    assert!(!said.contains("Almost there"), "{said}");
+    fs::write(&own, "CLIENT_ID=your_client_id\n").unwrap();
+    let said = started();
+    let place = format!("CLIENT_ID (from {}) is still a placeholder", own.display());
+    assert!(said.contains(&place), "{said}");
+    fs::write(&own, "SESSION_STORE=memory\n").unwrap();
+    let place = format!("SESSION_STORE (from {}) is no redis://", own.display());
+    run(&binary, &world, &world.work()).fails(2, &[&place]);
 }
 
 /// CT2: `.env` of the crate's folder and of the working directory, both read, the former stronger; none of a parent's.

@@ -4,9 +4,16 @@
 
 mod call_api;
 mod callback;
+mod clock;
+mod faults;
 mod id_token;
+mod names;
+mod output;
 mod pages;
+mod redis;
 mod sessions;
+mod settings;
+mod shutdown;
 mod sign_in;
 mod start;
 mod tenants;
@@ -152,6 +159,8 @@ struct Browser {
     cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// What goes with each request to the app.
     headers: Vec<(&'static str, String)>,
+    /// The port at which the hosts of the internet are, should there be any.
+    internet: Option<u16>,
 }
 
 /// An answer.
@@ -171,6 +180,7 @@ impl Browser {
             port: app.port,
             cookies: BTreeMap::new(),
             headers: Vec::new(),
+            internet: None,
         }
     }
 
@@ -197,7 +207,10 @@ impl Browser {
         let is_app = url.starts_with(&format!("{}/", self.origin));
         let port = match is_app {
             true => self.port,
-            false => host.rsplit_once(':').unwrap().1.parse().unwrap(),
+            false => match host.rsplit_once(':') {
+                Some((_, port)) => port.parse().unwrap(),
+                None => self.internet.expect("a host of this machine"),
+            },
         };
         let name = host.split(':').next().unwrap().to_owned();
         let jar = self.cookies.entry(name).or_default();

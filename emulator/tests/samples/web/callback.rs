@@ -144,6 +144,87 @@ fn e14_two_tabs_both_end_signed_in() {
 }
 
 #[test]
+fn e14_oversized_and_odd_parameters_are_refused() {
+    let emulator = emulator();
+    let app = App::start(&emulator);
+    let mut browser = Browser::signed_in(&app);
+    let session = browser.session().map(str::to_owned);
+    let long = "x".repeat(20_000);
+    // A code that is too long is the provider's to refuse; everything else does not come so far.
+    let back = browser.come_back_from("/login");
+    browser
+        .get(&with(&back, "code", &long))
+        .shows(400, "Login Failure");
+    let before = redemptions(&emulator);
+    for change in [
+        |back: &str| with(back, "state", "%00"),
+        |back: &str| with(back, "state", "%ff%fe"),
+        |back: &str| with(back, "state", "../../session"),
+        |back: &str| back.replace("state=", "STATE="),
+        |back: &str| back.replace("state=", "state[]="),
+        |back: &str| back.replace("code=", "code%5B%5D="),
+        |back: &str| back.replace('&', ";"),
+        |back: &str| format!("{back}&{}", "a=b&".repeat(5_000)),
+        |back: &str| format!("{back}&st%61te=x"),
+        |back: &str| format!("{back}&iss=https%3A%2F%2Flogin.example"),
+        |back: &str| back.replace('?', "?state=&"),
+    ] {
+        let back = change(&browser.come_back_from("/login"));
+        println!("{}", &back[..back.len().min(300)]);
+        let page = browser.get(&back);
+        page.shows(400, "This sign-in cannot go on");
+        assert_eq!(redemptions(&emulator), before);
+        assert_eq!(browser.session().map(str::to_owned), session);
+    }
+    // Longer than any request may be.
+    let page = browser.get(&format!("/getAToken?state={}", "x".repeat(200_000)));
+    assert!([414, 431].contains(&page.status), "{page:#?}");
+    assert!(browser.is_signed_in());
+}
+
+#[test]
+fn e14_the_cookie_of_one_sign_in_does_not_serve_another() {
+    let emulator = emulator();
+    let app = App::start(&emulator);
+    let mut browser = Browser::new(&app);
+    let back = browser.come_back_from("/");
+    let jar = browser.cookies["localhost"].clone();
+    let (name, sealed) = jar.first_key_value().unwrap();
+    let mut victim = Browser::new(&app);
+    let other_back = victim.come_back_from("/");
+    let other_jar = victim.cookies["localhost"].clone();
+    let (other_name, other_sealed) = other_jar.first_key_value().unwrap();
+    // Swapped, cut, lengthened, and with one character changed.
+    let changed = sealed.replacen(
+        &sealed[20..21],
+        if &sealed[20..21] == "A" { "B" } else { "A" },
+        1,
+    );
+    for value in [
+        other_sealed.clone(),
+        sealed[..20].to_owned(),
+        format!("{sealed}AAAA"),
+        changed,
+    ] {
+        let mut thief = Browser::new(&app);
+        thief
+            .cookies
+            .insert("localhost".into(), [(name.clone(), value)].into());
+        thief.get(&back).shows(400, "not begun in this browser");
+    }
+    let mut thief = Browser::new(&app);
+    thief.cookies.insert(
+        "localhost".into(),
+        [(other_name.clone(), sealed.clone())].into(),
+    );
+    thief
+        .get(&other_back)
+        .shows(400, "not begun in this browser");
+    assert_eq!(redemptions(&emulator), 0);
+    assert_eq!(browser.get(&back).location(), "/");
+}
+
+#[test]
 fn e14_many_tabs_forget_the_oldest_and_nothing_else() {
     let emulator = emulator();
     let app = App::start(&emulator);

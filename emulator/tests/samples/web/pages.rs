@@ -116,6 +116,122 @@ fn e24_forwarded_headers_count_only_if_they_are_trusted() {
 }
 
 #[test]
+fn e24_the_proxy_says_whether_cookies_are_for_https() {
+    let emulator = emulator();
+    // A proxy on this very machine: REDIRECT_URI is plain http, which is for loopback alone.
+    for (trusted, proto, is_https) in [
+        (true, Some("https"), true),
+        (true, Some("HTTPS"), true),
+        (true, Some("http, https"), true),
+        (true, Some("https, http"), false),
+        (true, Some("http"), false),
+        (true, None, false),
+        (false, Some("https"), false),
+    ] {
+        println!("{trusted} {proto:?}");
+        let trust = if trusted { "1" } else { "0" };
+        let app = App::of(world(&emulator).env("TRUST_FORWARDED_HEADERS", trust));
+        let mut browser = Browser::new(&app);
+        if let Some(proto) = proto {
+            browser = browser.header("X-Forwarded-Proto", proto);
+        }
+        let begun = browser.get("/");
+        let back = browser.get(&begun.location()).location();
+        let done = browser.get(&back);
+        let out = browser.get("/logout");
+        for page in [begun, done, out] {
+            let cookies: Vec<_> = page.all("set-cookie").collect();
+            assert!(!cookies.is_empty(), "{page:#?}");
+            for cookie in cookies {
+                assert_eq!(cookie.starts_with("__Host-"), is_https, "{cookie}");
+                assert_eq!(cookie.contains("; Secure"), is_https, "{cookie}");
+                assert!(!cookie.contains("Domain"), "{cookie}");
+            }
+        }
+    }
+    // A cookie of plain http, which anybody in between may have set, is none over https.
+    let app = App::of(world(&emulator).env("TRUST_FORWARDED_HEADERS", "1"));
+    let plain = Browser::signed_in(&app);
+    let mut secure = plain.clone().header("X-Forwarded-Proto", "https");
+    assert!(plain.clone().is_signed_in());
+    assert!(!secure.is_signed_in());
+}
+
+#[test]
+fn e6_e24_no_header_leads_anywhere_else() {
+    let emulator = emulator();
+    let evil = [
+        "evil.example",
+        "evil.example:443",
+        "localhost.evil.example",
+        "evil.example\\@localhost",
+        "localhost@evil.example",
+        "//evil.example",
+        "evil.example/localhost",
+        "evil.example?localhost",
+        "evil.example#localhost",
+        "[::ffff:6.6.6.6]",
+        "0x7f.evil.example",
+        "evil.example, evil.example",
+        "https://evil.example",
+        "%65vil.example",
+        "evil\u{e9}.example",
+    ];
+    let names = [
+        "X-Forwarded-Host",
+        "Forwarded",
+        "X-Forwarded-Server",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Host",
+        "X-Forwarded-Prefix",
+        "X-HTTP-Host-Override",
+        "Referer",
+        "Origin",
+    ];
+    for trusted in ["0", "1"] {
+        let app = App::of(world(&emulator).env("TRUST_FORWARDED_HEADERS", trusted));
+        let host = format!("localhost:{}", app.port);
+        for name in names {
+            for value in evil {
+                let value = match name {
+                    "Forwarded" => format!("host={value};proto=https"),
+                    _ => value.to_owned(),
+                };
+                let headers = [("Host", host.clone()), (name, value.clone())];
+                let page = send(app.port, "GET", "/", &headers);
+                let counts = trusted == "1" && name == "X-Forwarded-Host";
+                let expected: &[u16] = if counts { &[400, 421] } else { &[302] };
+                assert!(
+                    expected.contains(&page.status),
+                    "{name}: {value}: {page:#?}"
+                );
+                assert!(!format!("{page:?}").contains("evil"), "{page:#?}");
+            }
+        }
+        // Two Host headers, or an address in the request line, are no way around.
+        for request in [
+            format!(
+                "GET / HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+            ),
+            format!(
+                "GET / HTTP/1.1\r\nHost: evil.example\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            ),
+            format!(
+                "GET http://evil.example/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            ),
+            "GET / HTTP/1.0\r\n\r\n".to_owned(),
+        ] {
+            let page = exchange(app.port, request.as_bytes());
+            assert!(
+                !format!("{page:?}").contains("evil"),
+                "{request}: {page:#?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn e11_signing_out_ends_the_session_here_and_at_the_provider() {
     let emulator = emulator();
     let app = App::start(&emulator);

@@ -1,12 +1,12 @@
-//! E19: sessions, in a file of this machine or in Redis.
+//! E19: sessions in a file of this machine.
 
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
 };
 
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
@@ -146,172 +146,82 @@ fn e19_visits_without_sign_in_store_nothing() {
     assert!(browser.is_signed_in());
 }
 
-#[test]
-fn e19_a_session_store_that_cannot_be() {
-    let emulator = emulator();
-    let fixed = || world(&emulator).env("REDIRECT_URI", "http://localhost:5000/getAToken");
-    for (value, problem) in [
-        ("", "is blank"),
-        ("memory", "is no redis://"),
-        ("http://127.0.0.1:6379", "is no redis://"),
-        ("/var/lib/sessions", "is no redis://"),
-        ("memcached://127.0.0.1", "is no redis://"),
+const VALUES: TableDefinition<&[u8], (u64, &[u8])> = TableDefinition::new("sessions");
+const ENDS: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("ends of sessions");
+const USED: TableDefinition<&[u8], (u64, &[u8])> = TableDefinition::new("used states");
+const ENDS_OF_USED: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("ends of used states");
+const MOST_SESSIONS: u64 = 200_000;
+const MOST_USED_STATES: u64 = 20_000;
+
+/// Fills the file up, as very many visitors would, with entries that end at this time and later.
+fn fill(file: &Path, first_end: u64) {
+    let database = Database::open(file).unwrap();
+    let write = database.begin_write().unwrap();
+    for (values, ends, most) in [
+        (VALUES, ENDS, MOST_SESSIONS),
+        (USED, ENDS_OF_USED, MOST_USED_STATES),
     ] {
-        let outcome = fixed().env("SESSION_STORE", value).run();
-        outcome.fails(2, &["SESSION_STORE (from the environment)", problem]);
-    }
-    let port = free_port().to_string();
-    let outcome = fixed()
-        .env("SESSION_STORE", "redis://:sesame@127.0.0.1:9/")
-        .run_with(|command| {
-            command.args(["--port", &port]);
-        });
-    outcome
-        .fails(
-            1,
-            &["SESSION_STORE: Redis at 127.0.0.1", "cannot be reached"],
-        )
-        .says_times(0, "sesame");
-    assert!(emulator.requests().is_empty());
-}
-
-/// A Redis server of its own for a test. None where Redis is not installed, which is fine except in CI.
-struct Redis {
-    process: Child,
-    port: u16,
-    _folder: TempDir,
-}
-
-impl Redis {
-    fn start() -> Option<Self> {
-        let program = Path::new("/usr/bin/redis-server");
-        if !program.exists() {
-            assert!(std::env::var_os("CI").is_none(), "CI has no redis-server");
-            println!("not tried: there is no redis-server here");
-            return None;
+        let mut values = write.open_table(values).unwrap();
+        let mut ends = write.open_table(ends).unwrap();
+        for number in values.len().unwrap()..most {
+            let (end, key) = (first_end + number, number.to_be_bytes());
+            values.insert(key.as_slice(), (end, [].as_slice())).unwrap();
+            ends.insert((end, key.as_slice()), ()).unwrap();
         }
-        let folder = TempDir::new().unwrap();
-        let port = free_port();
-        let process = Self::process(folder.path(), port);
-        Some(Self {
-            process,
-            port,
-            _folder: folder,
-        })
     }
-
-    fn process(folder: &Path, port: u16) -> Child {
-        let process = Command::new("/usr/bin/redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--port"])
-            .arg(port.to_string())
-            .arg("--dir")
-            .arg(folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        until("redis listens", || {
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        process
-    }
-
-    fn world(&self, emulator: &Emulator) -> World {
-        let url = format!("redis://127.0.0.1:{}", self.port);
-        world(emulator)
-            .env("REDIRECT_URI", "http://localhost:5000/getAToken")
-            .env("SESSION_STORE", url)
-    }
+    write.commit().unwrap();
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn lengths(file: &Path) -> [u64; 2] {
+    let database = Database::open(file).unwrap();
+    let read = database.begin_read().unwrap();
+    [VALUES, USED].map(|table| read.open_table(table).unwrap().len().unwrap())
 }
 
 #[test]
-fn e19_two_instances_share_sessions_in_redis() {
-    let Some(redis) = Redis::start() else { return };
+fn e19_the_file_is_bounded_and_only_a_sign_in_evicts_a_session() {
     let emulator = emulator();
-    let one = App::of(redis.world(&emulator));
-    let other = App::of(redis.world(&emulator));
+    let state = TempDir::new().unwrap();
+    let world = stateful(&emulator, state.path());
+    let app = App::at(&world);
+    let (mut browser, port) = (Browser::signed_in(&app), app.port);
+    drop(app);
+    let file = session_files(state.path()).remove(0);
+    // The browser's session is the oldest one.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    fill(&file, now.as_secs() + 48 * 60 * 60);
+    assert_eq!(lengths(&file), [MOST_SESSIONS, MOST_USED_STATES]);
 
-    // Each step of a sign-in at another instance.
-    let mut browser = Browser::new(&one);
-    let back = browser.come_back_from("/call_api");
-    browser.port = other.port;
-    let mut thief = browser.clone();
-    assert_eq!(browser.get(&back).location(), "/call_api");
-    browser.port = one.port;
-    browser.get("/call_api").shows(200, "Contoso Employee");
-    thief.port = one.port;
-    thief.get(&back).shows(400, "used before");
-
-    // A token that both want to renew is renewed by one of them.
-    let mut stale = Browser::new(&one);
-    emulator.fault("token:expires-in=1").unwrap();
-    stale.visit("/call_api");
-    std::thread::sleep(Duration::from_millis(1100));
-    emulator.clear_requests();
-    let requests: Vec<_> = (0..10)
-        .map(|number| {
-            let mut browser = stale.clone();
-            browser.port = if number % 2 == 0 {
-                one.port
-            } else {
-                other.port
-            };
-            std::thread::spawn(move || browser.get("/call_api").status)
-        })
-        .collect();
-    for request in requests {
-        assert_eq!(request.join().unwrap(), 200);
+    let app = App::at_port(&world, port).unwrap();
+    assert!(browser.is_signed_in());
+    // Sign-ins that fail use a state up, and nothing else.
+    for _ in 0..3 {
+        emulator.fault("idtoken:wrong-nonce").unwrap();
+        assert_eq!(Browser::new(&app).visit("/").status, 400);
     }
-    assert_eq!(grants(&emulator, "refresh_token"), 1);
-
-    // One is killed while people sign in, and nobody notices.
-    let mut on_the_way: Vec<_> = (0..5)
-        .map(|_| {
-            let mut browser = Browser::new(&one);
-            let back = browser.come_back_from("/");
-            (browser, back)
-        })
-        .collect();
-    one.running.signal("KILL");
-    for (browser, back) in &mut on_the_way {
-        browser.port = other.port;
-        assert_eq!(browser.get(back).location(), "/");
-        assert!(browser.is_signed_in());
-    }
-    browser.port = other.port;
-    browser.get("/call_api").shows(200, "Contoso Employee");
-
-    // Signed out at one is signed out everywhere.
-    let third = App::of(redis.world(&emulator));
-    let mut copy = browser.clone();
-    assert_eq!(browser.get("/logout").status, 302);
-    copy.port = third.port;
-    assert!(!copy.is_signed_in());
+    assert!(browser.is_signed_in());
+    // One that succeeds takes the place of the oldest.
+    Browser::signed_in(&app);
+    assert!(!browser.is_signed_in());
+    drop(app);
+    assert_eq!(lengths(&file), [MOST_SESSIONS, MOST_USED_STATES]);
 }
 
 #[test]
-fn e19_redis_that_goes_away_is_a_503() {
-    let Some(mut redis) = Redis::start() else {
-        return;
-    };
+fn e19_what_has_ended_is_swept_out() {
     let emulator = emulator();
-    let app = App::of(redis.world(&emulator));
-    let mut browser = Browser::signed_in(&app);
-    redis.process.kill().unwrap();
-    redis.process.wait().unwrap();
-    browser.get("/").shows(503, "Please come back in a moment");
-    assert!(browser.session().is_some());
-    assert_eq!(browser.get("/health").status, 200);
-    // It comes back empty, so everybody signs in again; nobody has to restart the app.
-    redis.process = Redis::process(redis._folder.path(), redis.port);
-    until("the app finds Redis again", || {
-        Some(browser.get("/")).filter(|page| page.status == 302)
-    });
-    browser.visit("/").shows(200, "Welcome");
+    let state = TempDir::new().unwrap();
+    let world = stateful(&emulator, state.path());
+    let app = App::at(&world);
+    let (mut browser, port) = (Browser::signed_in(&app), app.port);
+    drop(app);
+    let file = session_files(state.path()).remove(0);
+    fill(&file, 1);
+    let app = App::at_port(&world, port).unwrap();
+    Browser::signed_in(&app);
+    assert!(browser.is_signed_in());
+    drop(app);
+    let [sessions, used_states] = lengths(&file);
+    assert!(sessions < MOST_SESSIONS - 50, "{sessions}");
+    assert!(used_states < MOST_USED_STATES - 50, "{used_states}");
 }

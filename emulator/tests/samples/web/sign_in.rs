@@ -92,6 +92,42 @@ fn e15_after_the_sign_in_back_to_the_page_first_asked_for() {
         let answer = Browser::new(&app).get(page);
         assert_eq!(answer.status, 404, "{answer:#?}");
     }
+    // Nor is any parameter, whatever it is called: where to go back to is sealed in a cookie.
+    for name in [
+        "next",
+        "return_to",
+        "returnUrl",
+        "redirect_uri",
+        "redirect",
+        "url",
+        "continue",
+    ] {
+        for value in [
+            "https://evil.example/",
+            "//evil.example/",
+            "/\\evil.example/",
+            "/%09/evil.example/",
+            "https:evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "%2F%2Fevil.example",
+        ] {
+            let mut browser = Browser::new(&app);
+            let back = browser.come_back_from(&format!("/login?{name}={value}"));
+            assert!(
+                back.starts_with(&format!("{}/getAToken?", app.origin)),
+                "{back}"
+            );
+            assert_eq!(
+                browser.get(&format!("{back}&{name}={value}")).location(),
+                "/"
+            );
+            let away = browser.get(&format!(
+                "/logout?{name}={value}&post_logout_redirect_uri={value}"
+            ));
+            assert!(!away.location().contains("evil"), "{away:#?}");
+        }
+    }
     // `login` itself is no page to go back to.
     let mut browser = Browser::new(&app);
     let back = browser.come_back_from("/login");
@@ -143,6 +179,9 @@ fn e12_what_goes_wrong_is_told_with_a_status() {
         let page = browser.visit("/");
         page.shows(*status, text).shows(*status, "<h1>Login Failure</h1>");
         assert!(!page.body.contains("<script"), "{page:#?}");
+        // CT7: nothing that a terminal or a reader's eye could be misled by.
+        let misleads = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!page.body.contains(misleads), "{page:#?}");
         assert_eq!(browser.session(), None, "{page:#?}");
         // The next try is a new one.
         browser.visit("/").shows(200, "Welcome");

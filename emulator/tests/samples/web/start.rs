@@ -1,5 +1,7 @@
 //! E3, E4, E13 and CT5: what the app makes of its settings when it starts.
 
+use emulator::SEED_DATA;
+
 use super::*;
 use crate::support::side_by_side;
 
@@ -31,6 +33,29 @@ fn e3_the_routes_are_beside_redirect_uri() {
 }
 
 #[test]
+fn e3_redirect_uri_may_be_any_other_path() {
+    for path in ["/auth/", "/login/", "/call_api/x", "/GetAToken", "/a/b/c/d"] {
+        println!("{path}");
+        let registered = "http://localhost:5000/auth/callback";
+        let emulator = Emulator::start(Options {
+            auto_sign_in: Some(EMPLOYEE.into()),
+            seed_data: Some(SEED_DATA.replace(registered, &format!("http://localhost:5000{path}"))),
+            ..Options::default()
+        })
+        .unwrap();
+        let redirect_uri = format!("http://localhost:PORT{path}");
+        let app = App::of(world(&emulator).env("REDIRECT_URI", redirect_uri));
+        let mut browser = Browser::signed_in(&app);
+        let folder = &path[..=path.rfind('/').unwrap()];
+        let link = format!("<a href=\"{folder}logout\">Logout</a>");
+        browser.get("/").shows(200, &link);
+        assert_eq!(browser.get(&format!("{folder}login")).status, 302);
+        browser.get(path).shows(400, "no state");
+        assert_eq!(browser.get(&format!("{folder}logout")).status, 302);
+    }
+}
+
+#[test]
 #[rustfmt::skip] // one line per row
 fn e3_ct5_settings_that_cannot_be() {
     let rows = [
@@ -43,6 +68,9 @@ fn e3_ct5_settings_that_cannot_be() {
         ("REDIRECT_URI", "http://localhost:5000/auth/logout", "page of its own"),
         ("REDIRECT_URI", "http://localhost:5000/getAToken?a=1", "a query or a fragment"),
         ("REDIRECT_URI", "http://localhost:5000/getAToken#a", "a query or a fragment"),
+        ("REDIRECT_URI", "http://localhost:5000/get%41Token", "several ways"),
+        ("REDIRECT_URI", "http://localhost:5000/{page}", "several ways"),
+        ("REDIRECT_URI", "http://localhost:5000/r\u{fc}ckkehr", "several ways"),
         ("REDIRECT_URI", "http://web.contoso.com/getAToken", "https"),
         ("REDIRECT_URI", "ftp://localhost/getAToken", "is no https URL"),
         ("REDIRECT_URI", "getAToken", "is no URL"),
