@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError, Weak},
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// So many run at once: each wants a core of its own.
 const AT_ONCE: usize = 3;
 /// Longer than any page takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The name of an element's id in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -88,19 +88,35 @@ impl Driver {
             self.port,
             body.len()
         );
-        let mut answer = String::new();
         stream
             .write_all(request.as_bytes())
-            .and_then(|()| stream.read_to_string(&mut answer))
             .map_err(|error| error.to_string())?;
-        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        let mut body: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        let body = read_body(&mut BufReader::new(stream)).map_err(|error| error.to_string())?;
+        let mut body: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         let value = body["value"].take();
         match value.get("error") {
             Some(error) => Err(format!("{error}: {}", value["message"])),
             None => Ok(value),
         }
     }
+}
+
+/// The body of an answer, after which chromedriver leaves the connection open, whatever it was told.
+fn read_body(answer: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut length = 0;
+    for line in answer.by_ref().lines() {
+        let line = line?;
+        match line.split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap();
+            }
+            _ if line.is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    answer.read_exact(&mut body)?;
+    Ok(body)
 }
 
 impl Drop for Driver {
@@ -205,13 +221,9 @@ impl Chromium {
         self.post("url", json!({ "url": address }));
     }
 
-    /// The back button, the forward button, and the one that loads the page again.
+    /// The back button, and the one that loads the page again.
     pub fn back(&self) {
         self.post("back", json!({}));
-    }
-
-    pub fn forward(&self) {
-        self.post("forward", json!({}));
     }
 
     pub fn reload(&self) {
@@ -245,7 +257,13 @@ impl Chromium {
     /// Runs the body of a function in the page. It does so even where pages may run no scripts.
     #[track_caller]
     pub fn script(&self, body: &str) -> Value {
-        self.post("execute/sync", json!({ "script": body, "args": [] }))
+        self.script_with(body, json!([]))
+    }
+
+    /// The same with arguments.
+    #[track_caller]
+    pub fn script_with(&self, body: &str, arguments: Value) -> Value {
+        self.post("execute/sync", json!({ "script": body, "args": arguments }))
     }
 
     /// A command of the Chrome DevTools protocol.
@@ -289,11 +307,14 @@ impl Chromium {
         self
     }
 
-    /// The page holds this text.
+    /// Waits for this text on the page.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {
-        let found = self.text();
-        assert!(found.contains(text), "\"{text}\" is missing:\n{found}");
+        let query = "return document.body.innerText";
+        self.until(text, || {
+            let found = self.try_post("execute/sync", json!({ "script": query, "args": [] }));
+            found.ok()?.as_str()?.contains(text).then_some(())
+        });
         self
     }
 

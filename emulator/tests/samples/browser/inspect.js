@@ -1,43 +1,11 @@
-// What is wrong with a page for people who see little, see no colours, or see nothing: a list of sentences.
+// What is wrong with a page for people who see little, see no colours, or see nothing: a list of sentences. The one
+// argument says whether the whole page is looked at, or only the control that has the focus.
+const [wholePage] = arguments;
 const problems = [];
 const visible = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
 const name = (element) => `<${element.localName}> "${(element.innerText || element.id).trim().slice(0, 40)}"`;
 
-// Structure (WCAG 1.3.1, 2.4.2, 2.4.6, 3.1.1, 4.1.2).
-if (!document.documentElement.lang) problems.push("no language");
-if (!document.title.trim()) problems.push("no title");
-if (!document.querySelector("meta[name=viewport]")) problems.push("no viewport");
-if (document.querySelectorAll("main").length !== 1) problems.push("not one <main>");
-const headings = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")];
-if (document.querySelectorAll("h1").length !== 1) problems.push("not one <h1>");
-headings.reduce((above, heading) => {
-  const level = Number(heading.localName[1]);
-  if (level > above + 1) problems.push(`${name(heading)} skips a level`);
-  return level;
-}, 0);
-for (const field of document.querySelectorAll("input:not([type=hidden]), select, textarea")) {
-  if (!field.labels.length || !visible(field.labels[0])) problems.push(`${name(field)} has no label`);
-}
-for (const element of document.querySelectorAll("a, button, summary, th, dt")) {
-  if (!element.innerText.trim() && visible(element)) problems.push(`<${element.localName}> without text`);
-}
-const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-if (new Set(ids).size < ids.length) problems.push("an id comes twice");
-if (document.querySelector("script, [onclick], [onload], [style]")) problems.push("a script or a style attribute");
-
-// Width (WCAG 1.4.10), and targets of a size that a finger hits (2.5.8).
-const width = document.documentElement.clientWidth;
-if (document.documentElement.scrollWidth > width) problems.push(`wider than ${width} px`);
-const scrolls = (element) => element && (getComputedStyle(element).overflowX === "auto" || scrolls(element.parentElement));
-for (const element of document.querySelectorAll("body *")) {
-  const box = element.getBoundingClientRect();
-  if (box.right > width + 1 && visible(element) && !scrolls(element)) problems.push(`${name(element)} ends at ${box.right}`);
-}
-for (const element of document.querySelectorAll("button, input:not([type=hidden]), summary, .actions a, a.action")) {
-  if (visible(element) && element.getBoundingClientRect().height < 24) problems.push(`${name(element)} is too small`);
-}
-
-// Contrast (WCAG 1.4.3): each piece of text against all that is painted below it.
+// Contrast: a colour against all that is painted below it.
 const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
 function rgba(color) {
   pixel.clearRect(0, 0, 1, 1);
@@ -74,17 +42,55 @@ function check(element, foreground, least) {
   const ratio = contrast(colors(element, foreground));
   if (ratio < least) problems.push(`${name(element)} has a contrast of ${ratio.toFixed(2)}`);
 }
-const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (texts.nextNode()) {
-  const element = texts.currentNode.parentElement;
-  if (texts.currentNode.data.trim() && visible(element)) check(element, getComputedStyle(element).color, 4.5);
-}
-for (const field of document.querySelectorAll("input:not([type=hidden])")) {
-  check(field, getComputedStyle(field).color, 4.5);
-  check(field.parentElement, getComputedStyle(field).borderTopColor, 3);
+
+if (wholePage) {
+  // Structure (WCAG 1.3.1, 2.4.2, 2.4.6, 3.1.1, 4.1.2).
+  if (!document.documentElement.lang) problems.push("no language");
+  if (!document.title.trim()) problems.push("no title");
+  if (!document.querySelector("meta[name=viewport]")) problems.push("no viewport");
+  if (document.querySelectorAll("main").length !== 1) problems.push("not one <main>");
+  const headings = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")];
+  if (document.querySelectorAll("h1").length !== 1) problems.push("not one <h1>");
+  headings.reduce((above, heading) => {
+    const level = Number(heading.localName[1]);
+    if (level > above + 1) problems.push(`${name(heading)} skips a level`);
+    return level;
+  }, 0);
+  for (const field of document.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    if (!field.labels.length || !visible(field.labels[0])) problems.push(`${name(field)} has no label`);
+  }
+  for (const element of document.querySelectorAll("a, button, summary, th, dt")) {
+    if (!element.innerText.trim() && visible(element)) problems.push(`<${element.localName}> without text`);
+  }
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  if (new Set(ids).size < ids.length) problems.push("an id comes twice");
+  if (document.querySelector("script, [onclick], [onload], [style]")) problems.push("a script or a style attribute");
+
+  // Width (WCAG 1.4.10), and targets of a size that a finger hits (2.5.8).
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth > width) problems.push(`wider than ${width} px`);
+  const scrolls = (element) => element && (getComputedStyle(element).overflowX === "auto" || scrolls(element.parentElement));
+  for (const element of document.querySelectorAll("body *")) {
+    const box = element.getBoundingClientRect();
+    if (box.right > width + 1 && visible(element) && !scrolls(element)) problems.push(`${name(element)} ends at ${box.right}`);
+  }
+  for (const element of document.querySelectorAll("button, input:not([type=hidden]), summary, .actions a, a.action")) {
+    if (visible(element) && element.getBoundingClientRect().height < 24) problems.push(`${name(element)} is too small`);
+  }
+
+  // Each piece of text (1.4.3), and the frames of fields (1.4.11).
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (texts.currentNode.data.trim() && visible(element)) check(element, getComputedStyle(element).color, 4.5);
+  }
+  for (const field of document.querySelectorAll("input:not([type=hidden])")) {
+    check(field, getComputedStyle(field).color, 4.5);
+    check(field.parentElement, getComputedStyle(field).borderTopColor, 3);
+  }
 }
 
-// The focus, if something has it (WCAG 2.4.7, 2.4.11, 1.4.11).
+// The focus, if something has it (2.4.7, 2.4.11, 1.4.11).
 const focused = document.activeElement;
 if (focused !== document.body) {
   const style = getComputedStyle(focused);
@@ -93,4 +99,5 @@ if (focused !== document.body) {
   const box = focused.getBoundingClientRect();
   if (box.top < 0 && box.bottom > innerHeight) problems.push(`${name(focused)} is out of sight`);
 }
-return { problems, dark: luminance(colors(document.body, "white")[0]) < 0.2 };
+const controls = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), summary, [tabindex='0']")].filter(visible);
+return { problems, controls: controls.length, at: controls.indexOf(focused), dark: luminance(colors(document.body, "white")[0]) < 0.2 };

@@ -35,20 +35,25 @@ fn describe(chromium: &Chromium, name: &str, style: &str, (width, height): (u32,
     format!("{name}: {width} x {height}, style {style}, title {title}\n{text}",)
 }
 
-/// The text without what is another one each time: ports and ids.
+/// The text without what is another one each time: ports, ids and times.
 fn even_out(line: &str) -> String {
     let is_id =
         |word: &str| word.len() == 36 && word.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    let mut result = String::new();
-    for word in line.split_inclusive(|c: char| c.is_whitespace() || ":/".contains(c)) {
-        let bare = word.trim_end_matches(|c: char| c.is_whitespace() || ":/".contains(c));
-        let is_port = result.ends_with("127.0.0.1:") || result.ends_with("localhost:");
-        match is_id(bare) || is_port {
-            true => result += &format!("…{}", &word[bare.len()..]),
-            false => result += word,
+    let is_time = |word: &str| word.ends_with('Z') && word.matches(':').count() == 2;
+    let is_date = |word: &str| word.len() == 10 && word.matches('-').count() == 2;
+    let words = line.split_inclusive(char::is_whitespace).map(|word| {
+        let bare = word.trim_end();
+        let space = &word[bare.len()..];
+        match bare.split_once("127.0.0.1:") {
+            Some((before, rest)) => {
+                let path = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{before}127.0.0.1:…{path}{space}")
+            }
+            None if is_id(bare) || is_time(bare) || is_date(bare) => format!("…{space}"),
+            None => word.to_owned(),
         }
-    }
-    result.trim_end().to_owned()
+    });
+    words.collect::<String>().trim_end().to_owned()
 }
 
 /// Width and height of a PNG.
@@ -89,7 +94,7 @@ fn pictures_show_what_is() {
 
     chromium.open(stage.emulator.url());
     chromium.shows("Emulator");
-    take("emulator.png", EMULATOR, "light", (960, 720));
+    take("emulator.png", EMULATOR, "light", (800, 520));
     stage.open("/");
     chromium.shows("Pick an account");
     take("pick-an-account.png", EMULATOR, "light", (800, 600));
@@ -102,15 +107,14 @@ fn pictures_show_what_is() {
     chromium.click("Call an API");
     chromium.shows("Permissions requested");
     take("consent.png", EMULATOR, "light", (800, 480));
-    chromium.click("Accept");
-    chromium.shows("API Response");
-    take("api-response.png", WEB, "light", (800, 640));
-    take("api-response-narrow-dark.png", WEB, "dark", (360, 720));
-    chromium.click("Back");
-    stage.emulator.fault("token:aadsts=7000215").unwrap();
-    stage.open("/login");
+    chromium.click("Cancel");
     chromium.shows("Login Failure");
     take("login-failure.png", WEB, "light", (800, 560));
+    chromium.click("Sign in again");
+    chromium.shows("Welcome Contoso Employee!");
+    stage.call_api();
+    take("api-response.png", WEB, "light", (800, 660));
+    take("api-response-narrow-dark.png", WEB, "dark", (360, 720));
 
     let list = folder.join("pages.txt");
     let found: Vec<_> = found.into_values().collect();

@@ -14,7 +14,10 @@ fn e1_e8_e9_e11_from_sign_in_to_sign_out() {
     chromium.shows("Enter password").inspect();
     chromium.fill("Password", "wrong");
     chromium.click("Sign in");
-    chromium.shows("Enter password").says("incorrect").inspect();
+    chromium
+        .shows("Enter password")
+        .says("AADSTS50126")
+        .inspect();
     stage.give_password();
     chromium.shows("Welcome Contoso Employee!").inspect();
     assert_eq!(chromium.url(), format!("{}/", stage.app.origin));
@@ -142,7 +145,7 @@ fn a_name_is_text_and_a_second_factor_is_asked_for() {
     chromium.click("Next");
     chromium
         .shows("Pick an account")
-        .says("nobody@contoso.com")
+        .says("AADSTS50034")
         .inspect();
     chromium.fill("Use another account", "mfa@contoso.com");
     chromium.click("Next");
