@@ -88,6 +88,27 @@ fn e12_e14_addresses_that_lead_nowhere() {
         .inspect();
 }
 
+/// `response_mode=form_post` without scripts: the user sends the form.
+#[test]
+fn an_answer_by_form_is_one_more_click() {
+    let Some(stage) = Stage::set() else { return };
+    let chromium = &stage.chromium;
+    stage.sign_in();
+    let client = world(&stage.emulator).setting("CLIENT_ID");
+    let callback = format!("{}/getAToken", stage.app.origin);
+    chromium.open(&format!(
+        "{}/contoso.com/oauth2/v2.0/authorize?client_id={client}&response_type=code&response_mode=form_post&scope=openid&state=1&redirect_uri={callback}",
+        stage.emulator.url()
+    ));
+    chromium
+        .shows("Return to the application")
+        .inspect()
+        .click("Continue");
+    // The sample takes no forms, and says so.
+    chromium.shows("Not that way").inspect();
+    assert_eq!(chromium.url(), callback);
+}
+
 #[test]
 fn e11_a_link_of_another_site_signs_nobody_out() {
     let Some(stage) = Stage::set() else { return };

@@ -4,12 +4,13 @@
 //! on each page when its picture was taken, and what the style sheet was: once that is not so any more, the pictures are
 //! out of date. `BLESS=1 cargo test` takes them anew.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, fs, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ring::digest::{SHA256, digest};
 
 use super::*;
+use crate::docs::pages;
 use crate::support::workspace;
 
 /// What a repository can bear.
@@ -106,14 +107,14 @@ fn pictures_show_what_is() {
     take("welcome.png", WEB, "light", (800, 360));
     chromium.click("Call an API");
     chromium.shows("Permissions requested");
-    take("consent.png", EMULATOR, "light", (800, 480));
+    take("consent.png", EMULATOR, "light", (800, 540));
     chromium.click("Cancel");
     chromium.shows("Login Failure");
     take("login-failure.png", WEB, "light", (800, 560));
     chromium.click("Sign in again");
     chromium.shows("Welcome Contoso Employee!");
     stage.call_api();
-    take("api-response.png", WEB, "light", (800, 660));
+    take("api-response.png", WEB, "light", (720, 640));
     take("api-response-narrow-dark.png", WEB, "dark", (360, 720));
 
     let list = folder.join("pages.txt");
@@ -127,16 +128,24 @@ fn pictures_show_what_is() {
         found == known,
         "pages have changed since their pictures were taken: BLESS=1 cargo test takes them anew. Now:\n{found}\nThen:\n{known}"
     );
-    unused(&folder, &found);
+    none_is_unused(&folder, &found);
 }
 
-/// A picture that is not taken any more, or shown nowhere, has no place here.
-fn unused(folder: &PathBuf, list: &str) {
+/// A picture that is not taken any more, or that no page shows, has no place here.
+fn none_is_unused(folder: &Path, list: &str) {
+    let pages: String = pages()
+        .into_iter()
+        .map(|page| fs::read_to_string(page).unwrap())
+        .collect();
     for entry in fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "pages.txt" {
+            continue;
+        }
+        assert!(list.contains(&format!("{name}: ")), "nobody takes {name}");
         assert!(
-            name == "pages.txt" || list.contains(&format!("{name}: ")),
-            "nobody takes {name}"
+            pages.contains(&format!("docs/images/{name})")),
+            "no page shows {name}"
         );
     }
 }

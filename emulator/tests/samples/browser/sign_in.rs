@@ -21,6 +21,8 @@ fn e1_e8_e9_e11_from_sign_in_to_sign_out() {
     stage.give_password();
     chromium.shows("Welcome Contoso Employee!").inspect();
     assert_eq!(chromium.url(), format!("{}/", stage.app.origin));
+    // No script could read who it is (HttpOnly).
+    assert_eq!(chromium.script("return document.cookie"), "");
 
     // The permission is asked for when it is needed, and only once.
     chromium.click("Call an API");
