@@ -15,7 +15,7 @@ use common::advice::{ENTRA, GRAPH, STATUSES};
 use crate::support::{SAMPLES, World, emulator, workspace};
 
 /// All Markdown pages that are kept with the sources.
-fn pages() -> Vec<PathBuf> {
+pub fn pages() -> Vec<PathBuf> {
     let mut folders = vec![workspace().to_owned()];
     let mut pages = Vec::new();
     while let Some(folder) = folders.pop() {

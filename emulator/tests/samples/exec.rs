@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::{EMPLOYEE, EMPLOYEE_PASSWORD, Running, binary, until};
 
 /// `emulator exec` with these arguments. What it starts carries `mark` in its environment, by which it can be found.
-fn exec(mark: &str, args: &[&str]) -> Running {
+pub fn exec(mark: &str, args: &[&str]) -> Running {
     // Built before, so that exec has nothing left to build.
     binary("device-code");
     let mut command = Command::new(env!("CARGO_BIN_EXE_emulator"));

@@ -9,6 +9,7 @@
 mod listener;
 mod support;
 
+mod browser;
 mod cache;
 mod client_credentials;
 mod contract;

@@ -46,12 +46,12 @@ fn emulator() -> Emulator {
 }
 
 /// A running web app.
-struct App {
+pub struct App {
     running: Running,
     /// Where it listens.
-    port: u16,
+    pub port: u16,
     /// Where browsers believe it to be: the origin of REDIRECT_URI.
-    origin: String,
+    pub origin: String,
 }
 
 impl App {
@@ -61,7 +61,7 @@ impl App {
     }
 
     /// The app in this world, at a free port. In the settings, `PORT` stands for it.
-    fn of(world: World) -> Self {
+    pub fn of(world: World) -> Self {
         Self::at(&world)
     }
 
@@ -126,14 +126,14 @@ impl App {
 }
 
 /// The world of the sample's own registration, without what it needs not be told (E2).
-fn world(emulator: &Emulator) -> World {
+pub fn world(emulator: &Emulator) -> World {
     world_of(emulator, SAMPLE)
         .without("SCOPE")
         .without("ENDPOINT")
 }
 
 /// The world of another registration in the seed data.
-fn world_of(emulator: &Emulator, application: &str) -> World {
+pub fn world_of(emulator: &Emulator, application: &str) -> World {
     World::registered_as(emulator, SAMPLE, application)
         .env("REDIRECT_URI", "http://localhost:PORT/getAToken")
 }
