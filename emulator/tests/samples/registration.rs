@@ -142,7 +142,8 @@ impl Tenant {
             free.local_addr().unwrap().port()
         };
         let redirect_uri = format!("http://localhost:{port}/getAToken");
-        let app = Running::start(world.env("REDIRECT_URI", redirect_uri).command(), b"");
+        let world = world.env("REDIRECT_URI", redirect_uri);
+        let app = Running::start(world.command(), b"");
         until("the web sample listens", || {
             app.stderr().contains("Open ").then_some(())
         });
