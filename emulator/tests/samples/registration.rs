@@ -10,6 +10,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use emulator::{Application, Audience, Emulator, Options, SEED_DATA};
@@ -134,35 +135,57 @@ impl Tenant {
         }
     }
 
-    /// A browser's way through the web sample, which here is at another port of localhost.
+    /// A browser's way through the web sample.
     #[track_caller]
     fn signs_in_to_web(&self, world: World) {
+        WebRun::start(world.command()).signs_in(&self.emulator);
+    }
+}
+
+/// The web sample, or a copy of it, at a port of its own.
+pub struct WebRun {
+    app: Running,
+    port: u16,
+}
+
+impl WebRun {
+    /// Starts it; the redirect URI is that of the registration, but at another port of localhost.
+    pub fn start(mut command: Command) -> Self {
         let port = {
             let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
             free.local_addr().unwrap().port()
         };
-        let redirect_uri = format!("http://localhost:{port}/getAToken");
-        let world = world.env("REDIRECT_URI", redirect_uri);
-        let app = Running::start(world.command(), b"");
+        command.env("REDIRECT_URI", format!("http://localhost:{port}/getAToken"));
+        let mut app = Running::start(command, b"");
         until("the web sample listens", || {
+            assert!(!app.has_ended(), "{}", app.stderr());
             app.stderr().contains("Open ").then_some(())
         });
-        let get = |path: &str, cookies: &str| {
-            let head =
-                format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n");
-            send(port, &format!("{head}Cookie: {cookies}\r\n\r\n"))
-        };
-        let (head, _) = get("/", "");
-        let asked = header(&head, "location").unwrap_or_else(|| panic!("{head}: {}", app.stderr()));
-        let answer = self.emulator.authorize(&asked, EMPLOYEE).unwrap();
-        let callback = answer.strip_prefix(&format!("http://localhost:{port}"));
-        let (head, page) = get(callback.unwrap(), &cookies(&head));
+        Self { app, port }
+    }
+
+    fn get(&self, path: &str, cookies: &str) -> (String, String) {
+        let port = self.port;
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n");
+        send(port, &format!("{head}Cookie: {cookies}\r\n\r\n"))
+    }
+
+    /// What a browser does, Contoso Employee before it.
+    #[track_caller]
+    pub fn signs_in(&self, emulator: &Emulator) {
+        let (head, page) = self.get("/", "");
+        let asked = header(&head, "location");
+        let asked = asked.unwrap_or_else(|| panic!("{head}{page}{}", self.app.stderr()));
+        let answer = emulator.authorize(&asked, EMPLOYEE).unwrap();
+        let callback = answer.strip_prefix(&format!("http://localhost:{}", self.port));
+        let (head, page) = self.get(callback.unwrap(), &cookies(&head));
         assert_eq!(
             header(&head, "location").as_deref(),
             Some("/"),
             "{head}{page}"
         );
-        let (_, page) = get("/", &cookies(&head));
+        let (_, page) = self.get("/", &cookies(&head));
         assert!(page.contains("Welcome Contoso Employee!"), "{page}");
     }
 }

@@ -1,5 +1,5 @@
-//! Row X2: a sample that is copied out together with `common`, under a name of its own, builds and runs. And CT2, for
-//! which a crate is needed whose folder a test may put an `.env` into.
+//! Row X2: a sample that is copied as `docs/use-as-a-template.md` says, under a name of its own, builds and signs in; the
+//! page's own commands are run. And CT2, for which a crate is needed whose folder a test may put an `.env` into.
 
 use std::{
     env, fs,
@@ -11,42 +11,160 @@ use emulator::Emulator;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::registration::WebRun;
 use crate::support::{Outcome, Running, SAMPLES, World, emulator, workspace};
 
 /// The reader's name for it.
 const NAME: &str = "my-app";
+/// The project's address on the page, for which a repository of this machine stands in.
+const REPOSITORY: &str = "https://github.com/<owner>/<repository>";
+/// The crate on the page, for which there may be another one.
+const CRATE: &str = "device-code";
+const WEB: &str = "flask-equivalent-web";
+
+fn crates() -> impl Iterator<Item = &'static str> {
+    SAMPLES.into_iter().chain([WEB])
+}
+
+/// The commands in the block of this name, one after another.
+fn commands(block: &str) -> Vec<String> {
+    let page = fs::read_to_string(workspace().join("docs/use-as-a-template.md")).unwrap();
+    let marker = format!("<!-- run: {block} -->\n```console\n");
+    let (_, rest) = page.split_once(&marker).expect("the block");
+    let (block, _) = rest.split_once("```").unwrap();
+    let commands = block.lines().map(|line| line.strip_prefix("$ "));
+    commands
+        .map(|line| line.expect("a command").to_owned())
+        .collect()
+}
+
+/// The files of `common` that a crate can do without, as the page has them.
+fn not_needed(sample: &str) -> Vec<String> {
+    let page = fs::read_to_string(workspace().join("docs/use-as-a-template.md")).unwrap();
+    let row = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("| `{sample}` | ")));
+    let files = row.expect("the crate's row").split('`').skip(1).step_by(2);
+    files.map(str::to_owned).collect()
+}
+
+/// The workspace as somebody would clone it, in a repository of its own.
+struct Repository(TempDir);
+
+impl Repository {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        for entry in fs::read_dir(workspace()).unwrap() {
+            let from = entry.unwrap().path();
+            let name = from.file_name().unwrap();
+            if name != "target" && name != ".git" {
+                copy_all(&from, &folder.path().join(name));
+            }
+        }
+        let repository = Self(folder);
+        for args in [
+            &["init", "--quiet"][..],
+            &["add", "--all"],
+            &[
+                "-c",
+                "user.name=test",
+                "-c",
+                "user.email=test@localhost",
+                "commit",
+                "--quiet",
+                "--message",
+                "all",
+            ],
+        ] {
+            let mut git = Command::new("git");
+            git.args(args)
+                .current_dir(repository.0.path())
+                .env("GIT_CONFIG_GLOBAL", "/dev/null");
+            let done = git.output().unwrap();
+            assert!(done.status.success(), "{done:#?}");
+        }
+        repository
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.0.path().display())
+    }
+}
 
 /// A sample where a reader has copied it to.
 struct Copy {
     folder: TempDir,
     sample: &'static str,
+    /// The crate's folder in it.
+    crate_folder: PathBuf,
 }
 
 impl Copy {
-    fn of(sample: &'static str) -> Self {
+    /// Runs the page's commands in an empty folder, up to the one that needs a tenant or builds the copy.
+    fn of(sample: &'static str, block: &str, repository: &Repository) -> Self {
         let folder = TempDir::new().unwrap();
-        for package in [sample, "common"] {
-            copy_all(&workspace().join(package), &folder.path().join(package));
+        let mut script = String::from(
+            // The emulator is built already, and a page is not read here. A signed-in `az` is another test's matter.
+            "cargo() { [ \"$1 $2 $3\" = 'run -p emulator' ] && shift 4 && \"$EMULATOR\" \"$@\" > run.json; }\nless() { test -s \"$1\"; }\n",
+        );
+        for command in commands(block) {
+            if command.starts_with("az ") || command == "cargo build" {
+                break;
+            }
+            let command = command.replace(REPOSITORY, &repository.url());
+            let command = command.replace(CRATE, sample);
+            // The web sample would serve until it is stopped; that it runs at the emulator is tested elsewhere.
+            if !(sample == WEB && command.contains("exec")) {
+                script += &format!("{command}\n");
+            }
         }
-        let copy = Self { folder, sample };
-        // The first thing that a reader does; and the workspace's own binary is left alone by that.
-        let manifest = copy.crate_folder().join("Cargo.toml");
-        let text = fs::read_to_string(&manifest).unwrap();
-        let name = format!("name = \"{sample}\"");
-        assert!(text.contains(&name));
-        let text = text.replacen(&name, &format!("name = \"{NAME}\""), 1);
-        fs::write(&manifest, text).unwrap();
+        script += "pwd\n";
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", &script])
+            .current_dir(folder.path())
+            .env("EMULATOR", env!("CARGO_BIN_EXE_emulator"));
+        let done = bash.output().unwrap();
+        assert!(
+            done.status.success(),
+            "{script}\n{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        let crate_folder = String::from_utf8(done.stdout).unwrap();
+        let copy = Self {
+            folder,
+            sample,
+            crate_folder: PathBuf::from(crate_folder.trim_end()),
+        };
+        let manifest = fs::read_to_string(copy.crate_folder.join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains(&format!("\nname = \"{NAME}\"\n")),
+            "{manifest}"
+        );
         // The versions that are on this machine.
         fs::copy(
             workspace().join("Cargo.lock"),
-            copy.crate_folder().join("Cargo.lock"),
+            copy.crate_folder.join("Cargo.lock"),
         )
         .unwrap();
         copy
     }
 
-    fn crate_folder(&self) -> PathBuf {
-        self.folder.path().join(self.sample)
+    /// Deletes what the page says is not needed for this flow.
+    fn delete_what_is_not_needed(&self) {
+        let source = self.crate_folder.join("../common/src");
+        let mut library = fs::read_to_string(source.join("lib.rs")).unwrap();
+        for file in not_needed(self.sample) {
+            fs::remove_file(source.join(&file)).unwrap();
+            let module = file.strip_suffix(".rs").unwrap();
+            let folder = source.join(module);
+            if folder.exists() {
+                fs::remove_dir_all(folder).unwrap();
+            }
+            library = library.replace(&format!("#[cfg(test)]\nmod {module};\n"), "");
+            library = library.replace(&format!("pub mod {module};\n"), "");
+            assert!(!library.contains(&format!("mod {module};")));
+        }
+        fs::write(source.join("lib.rs"), library).unwrap();
     }
 
     /// Builds the crate and takes its binary. In the workspace's target folder the crates of others are ready, so that
@@ -83,10 +201,12 @@ impl Copy {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .args(args)
-            .arg("--offline")
             .env("CARGO_TARGET_DIR", target)
             .env("CARGO_INCREMENTAL", "0")
-            .current_dir(self.crate_folder());
+            // Offline would refuse a repository of this machine as well. So: no registry is reached, nor asked twice.
+            .env("CARGO_HTTP_PROXY", "http://127.0.0.1:9")
+            .env("CARGO_NET_RETRY", "0")
+            .current_dir(&self.crate_folder);
         // What the outer cargo says of this package would have dependencies with build scripts built anew.
         for (name, _) in env::vars() {
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -98,19 +218,38 @@ impl Copy {
         assert!(output.status.success(), "{errors}");
         String::from_utf8(output.stdout).unwrap()
     }
+
+    /// The copied program signs in at the emulator, with everything in an `.env` of its own folder.
+    fn signs_in(&self, binary: &Path, emulator: &Emulator) {
+        let settings = emulator.settings(self.sample).unwrap();
+        let own = self.crate_folder.join(".env");
+        if self.sample == WEB {
+            let settings: Vec<_> = settings
+                .into_iter()
+                .filter(|(name, _)| name != "REDIRECT_URI")
+                .collect();
+            fs::write(&own, dot_env(&settings, |_| true)).unwrap();
+            let world = World::empty(WEB);
+            let command = world.command_of(binary.to_str().unwrap(), &[]);
+            WebRun::start(command).signs_in(emulator);
+            return;
+        }
+        fs::write(&own, dot_env(&settings, |_| true)).unwrap();
+        let world = World::empty(self.sample);
+        run(binary, &world, &self.crate_folder).json();
+        run(binary, &world, &world.work()).json();
+    }
 }
 
 fn copy_all(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::copy(from, to).unwrap();
+        return;
+    }
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (from, to) = {
-            let entry = entry.unwrap();
-            (entry.path(), to.join(entry.file_name()))
-        };
-        match from.is_dir() {
-            true => copy_all(&from, &to),
-            false => drop(fs::copy(&from, &to).unwrap()),
-        }
+        let from = entry.unwrap().path();
+        copy_all(&from, &to.join(from.file_name().unwrap()));
     }
 }
 
@@ -131,28 +270,73 @@ fn run(binary: &Path, world: &World, folder: &Path) -> Outcome {
 
 #[test]
 fn x2_a_copied_sample_builds_and_runs() {
-    for sample in SAMPLES {
-        let copy = Copy::of(sample);
+    let repository = Repository::new();
+    for sample in crates() {
+        let copy = Copy::of(sample, "by path", &repository);
+        copy.delete_what_is_not_needed();
         let binary = copy.build();
         let emulator = emulator();
-        let settings = emulator.settings(sample).unwrap();
-        let own = copy.crate_folder().join(".env");
+        copy.signs_in(&binary, &emulator);
+        if sample == CRATE {
+            runs_at_the_emulator(&copy, &binary);
+        }
+        if sample != WEB {
+            ct2_both_folders(&copy, &binary, &emulator);
+        }
+    }
+    // The other way. The cache of repositories goes with the test, so that nothing stays in the reader's own.
+    for sample in crates() {
+        let copy = Copy::of(sample, "by git", &repository);
+        copy.signs_in(&copy.build(), &emulator());
+    }
+}
 
-        // As its README has it: everything in the crate's own folder, from wherever it is run.
-        fs::write(&own, dot_env(&settings, |_| true)).unwrap();
-        let world = World::empty(sample);
-        run(&binary, &world, &copy.crate_folder()).json();
-        run(&binary, &world, &world.work()).json();
+/// The page's command for a copy without a tenant; the program is built already.
+fn runs_at_the_emulator(copy: &Copy, binary: &Path) {
+    let commands = commands("emulator");
+    let [command] = commands.as_slice() else {
+        panic!("one command: {commands:?}")
+    };
+    let built = "cargo run --manifest-path ../samples/Cargo.toml -p emulator -- ";
+    let words = command
+        .strip_prefix(built)
+        .expect("the emulator of the clone");
+    let words = words
+        .strip_suffix("cargo run")
+        .expect("the copy at its end");
+    let mut exec = Command::new(env!("CARGO_BIN_EXE_emulator"));
+    exec.args(words.split_whitespace()).arg(binary);
+    // Where nobody has an .env.
+    let output = exec.current_dir(copy.folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:#?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Contoso Employee"));
+}
 
-        ct2_both_folders(&copy, &binary, &emulator);
+/// The newcomer's path, counted where it stands.
+#[test]
+fn ten_commands_are_enough() {
+    let commands = commands("by path");
+    assert!(commands.len() <= 10, "{commands:#?}");
+    for needed in [
+        "git clone",
+        "exec device-code",
+        "src/main.rs",
+        "cp -r",
+        "> .env",
+        "cargo run",
+    ] {
+        assert!(
+            commands.iter().any(|command| command.contains(needed)),
+            "{needed}"
+        );
     }
 }
 
 /// CT2: `.env` of the crate's folder and of the working directory, both read, the former stronger; none of a parent's.
 fn ct2_both_folders(copy: &Copy, binary: &Path, emulator: &Emulator) {
     let settings = emulator.settings(copy.sample).unwrap();
-    let own = copy.crate_folder().join(".env");
-    let above = copy.folder.path().join(".env");
+    let own = copy.crate_folder.join(".env");
+    let above = copy.crate_folder.join("../.env");
     fs::write(&own, dot_env(&settings, |name| name == "CLIENT_ID")).unwrap();
     // The parents' would fail the run: a blank value counts as set.
     fs::write(&above, "SCOPE=\"\"\n").unwrap();
