@@ -272,9 +272,12 @@ fn run(binary: &Path, world: &World, folder: &Path) -> Outcome {
 fn x2_a_copied_sample_builds_and_runs() {
     let repository = Repository::new();
     for sample in crates() {
+        let t = std::time::Instant::now();
         let copy = Copy::of(sample, "by path", &repository);
+        eprintln!("DEBUGT {sample} copied {:?}", t.elapsed());
         copy.delete_what_is_not_needed();
         let binary = copy.build();
+        eprintln!("DEBUGT {sample} built {:?}", t.elapsed());
         let emulator = emulator();
         copy.signs_in(&binary, &emulator);
         if sample == CRATE {
