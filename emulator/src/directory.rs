@@ -1,14 +1,17 @@
-//! The directory: tenants, people and applications, read once from the seed data and never changed.
+//! The directory: tenants, people and applications, read once from the seed data. Only applications can be written.
 
+mod changes;
 mod entries;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::errors::EntraError;
+use changes::Changes;
 use entries::member;
 
 pub use entries::{
@@ -33,8 +36,10 @@ pub struct Directory {
     /// APIs of somebody's own.
     #[serde(default)]
     pub apis: Vec<Api>,
-    /// All application registrations.
+    /// The application registrations of the seed data; [`Directory::applications`] has those of now.
     pub applications: Vec<Application>,
+    #[serde(skip)]
+    changes: Changes,
 }
 
 /// The `<tenant>` segment of an address.
@@ -104,10 +109,30 @@ impl Directory {
         })
     }
 
+    /// All application registrations as they are now.
+    pub fn applications(&self) -> impl Iterator<Item = &Application> {
+        let written = self.changes.latest();
+        let changed: BTreeSet<Uuid> = written.iter().map(|written| written.object_id).collect();
+        self.applications
+            .iter()
+            .filter(move |application| !changed.contains(&application.object_id))
+            .chain(written)
+            .filter(|application| !application.deleted)
+    }
+
+    /// Writes what `next` makes of the applications of now: a new one, or another version of one of them. `None` if
+    /// too many writes came before.
+    pub fn write<E>(
+        &self,
+        next: impl FnOnce() -> Result<Application, E>,
+    ) -> Result<Option<&Application>, E> {
+        self.changes.write(next)
+    }
+
     /// The application with this client id.
     pub fn application(&self, client_id: &str) -> Option<&Application> {
         let id = Uuid::try_parse(client_id).ok();
-        self.applications.iter().find(|application| {
+        self.applications().find(|application| {
             Some(application.client_id) == id
                 || application.plain_client_id.as_deref() == Some(client_id)
         })
@@ -115,8 +140,7 @@ impl Directory {
 
     /// The application that the command line and tests call `key`.
     pub fn application_by_key(&self, key: &str) -> Option<&Application> {
-        self.applications
-            .iter()
+        self.applications()
             .find(|application| application.key == key)
     }
 

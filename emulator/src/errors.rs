@@ -302,6 +302,7 @@ const TABLE: &[Row] = &[
     row(7000216, "invalid_client", "'client_assertion', 'client_secret' or 'request' is required for the '{}' grant type."),
     row(7000218, "invalid_client", "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."),
     row(7000222, "invalid_client", "The provided client secret keys for app '{}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."),
+    row(7000229, "invalid_client", "The client application {} is missing service principal in the tenant {}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119."),
     row(9001023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint."),
     row(9002313, "invalid_request", "Invalid request. Request is malformed or invalid."),
     row(9002326, "invalid_request", "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type."),

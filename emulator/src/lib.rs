@@ -21,7 +21,7 @@
 //! |---|---|---|
 //! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages::device_login`, `pages::login` (their steps in `pages::steps`) |
 //! | `device_code`, `authorize` (a flow begins) | `graph::access` (who may) | `logout`, `pages::home` |
-//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (faults, record) |
+//! | `token` (one file per grant) | `graph::users`, `applications`, `registration` (writes to them), `service_principals`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (faults, record) |
 //!
 //! What they share is in `service`: the `directory` (seed data), `provider` (which kind of tenant is at which address),
 //! `keys`, `tokens` and `id_token` (whose faults `forgery` carries out), `scopes`, `consents`, `browser_session`,

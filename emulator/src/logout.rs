@@ -71,8 +71,7 @@ fn way_back(service: &Service, provider: Provider<'_>, fields: &Form) -> Option<
     };
     service
         .directory
-        .applications
-        .iter()
+        .applications()
         .filter(is_meant)
         .find(|application| registered(application, uri).is_some())?;
     let uri = with_path(uri);

@@ -18,6 +18,7 @@ pub enum Format {
 /// Fields of answers that differ from run to run, or are secrets.
 const MASKED: &[&str] = &[
     "access_token",
+    "secretText",
     "client-request-id",
     "client_info",
     "correlation_id",

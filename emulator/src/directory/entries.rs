@@ -1,6 +1,7 @@
 //! The entries of the directory, as the seed data writes them.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::keys::pem;
@@ -161,7 +162,7 @@ pub enum Condition {
 }
 
 /// An application registration, and what an admin has granted it.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
     /// The name by which the command line and tests know it.
@@ -216,6 +217,15 @@ pub struct Application {
     /// Outside issuers whose tokens stand for this application.
     #[serde(default)]
     pub federated_credentials: Vec<FederatedCredential>,
+    /// What was written to it by Graph, property by property.
+    #[serde(skip)]
+    pub written: Map<String, Value>,
+    /// Whether it has no service principal yet, as one that has just been registered by Graph.
+    #[serde(skip)]
+    pub lacks_service_principal: bool,
+    /// Whether it was deleted.
+    #[serde(skip)]
+    pub deleted: bool,
 }
 
 impl Application {
@@ -245,11 +255,14 @@ pub enum Audience {
 }
 
 /// A client secret.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// The Secret ID, which people mistake for the secret.
     pub key_id: Uuid,
+    /// What it is called.
+    #[serde(default = "toy_secret")]
+    pub display_name: String,
     /// The secret itself.
     pub value: String,
     /// When it ends, as Graph writes it.
@@ -257,7 +270,7 @@ pub struct Secret {
 }
 
 /// An outside issuer that may speak for an application.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FederatedCredential {
     /// The name in the portal.
@@ -276,6 +289,10 @@ pub struct FederatedCredential {
 /// What a user is unless the seed data says otherwise.
 pub fn member() -> String {
     "Member".to_owned()
+}
+
+fn toy_secret() -> String {
+    "toy secret".to_owned()
 }
 
 fn tfp() -> String {

@@ -1,9 +1,12 @@
-//! `/applications/{object id}` and `/applications(appId='…')`.
+//! `/applications`: registrations, by object id or `(appId='…')`. What writes to them is in `registration`.
 
-use serde_json::{Value, json};
+use axum::http::Method;
+use serde_json::{Map, Value, json};
 
 use super::access::Caller;
-use super::{CONTEXT, GraphError};
+use super::filter::Filter;
+use super::{Answer, CONTEXT, GraphError, registration};
+use crate::call::Call;
 use crate::directory::{Application, Audience};
 use crate::service::Service;
 
@@ -13,62 +16,104 @@ const READ: &[&str] = &[
     "Directory.Read.All",
 ];
 
-/// `GET /applications/{object id}`; the client id finds nothing here, which is the usual mistake.
-pub fn by_object_id(
+/// All of `/applications`; `name` is that segment, with a key or without.
+pub fn answer(
     service: &Service,
+    call: &Call,
     caller: &Caller,
-    object_id: &str,
-) -> Result<Value, GraphError> {
-    find(service, caller, object_id, |application| {
-        application
-            .object_id
-            .to_string()
-            .eq_ignore_ascii_case(object_id)
-    })
-}
-
-/// `GET /applications(appId='…')`
-pub fn by_key(service: &Service, caller: &Caller, segment: &str) -> Result<Value, GraphError> {
-    let client_id = segment
-        .strip_prefix("applications(appId='")
-        .and_then(|rest| rest.strip_suffix("')"));
-    let client_id = client_id.ok_or_else(|| {
-        GraphError::bad_request(
-            "BadRequest",
-            "The key in the address is not one of applications(appId='…').",
-        )
-    })?;
-    find(service, caller, client_id, |application| {
-        application
-            .client_id
-            .to_string()
-            .eq_ignore_ascii_case(client_id)
-    })
-}
-
-fn find(
-    service: &Service,
-    caller: &Caller,
-    id: &str,
-    is_wanted: impl Fn(&Application) -> bool,
-) -> Result<Value, GraphError> {
-    caller.need(READ, READ)?;
-    let directory = &service.directory;
-    let is_of_tenant = |application: &Application| {
-        directory
-            .tenant(&application.tenant)
-            .is_some_and(|tenant| tenant.id == caller.tenant)
+    name: &str,
+    rest: &[&str],
+) -> Result<Answer, GraphError> {
+    let (wanted, rest) = match (name, rest) {
+        ("applications", []) if call.method == Method::GET => {
+            return list(service, call, caller).map(Answer::from);
+        }
+        ("applications", []) if call.method == Method::POST => {
+            return registration::create(service, call, caller);
+        }
+        ("applications", []) => return Err(super::not_allowed()),
+        ("applications", [object_id, rest @ ..]) => (Wanted::ObjectId(object_id), rest),
+        (name, rest) => (Wanted::ClientId(super::key(name, "applications")?), rest),
     };
-    let application = directory
-        .applications
-        .iter()
-        .find(|application| is_wanted(application) && is_of_tenant(application));
-    application
-        .map(|application| describe(service, application))
+    match (&call.method, rest) {
+        (&Method::GET, []) => {
+            caller.need(READ, READ)?;
+            let application = find(service, caller, &wanted)?;
+            let mut answer = Map::new();
+            answer.insert(
+                "@odata.context".into(),
+                json!(format!("{CONTEXT}applications/$entity")),
+            );
+            answer.extend(describe(service, application));
+            Ok(Answer::from(Value::Object(answer)))
+        }
+        (&Method::PATCH, []) => registration::update(service, call, caller, &wanted),
+        (&Method::DELETE, []) => registration::delete(service, caller, &wanted),
+        (&Method::POST, ["addPassword"]) => {
+            registration::add_password(service, call, caller, &wanted)
+        }
+        (&Method::POST, ["removePassword"]) => {
+            registration::remove_password(service, call, caller, &wanted)
+        }
+        (_, [] | ["addPassword" | "removePassword"]) => Err(super::not_allowed()),
+        (_, [.., last]) => Err(super::unknown_segment(last)),
+    }
+}
+
+/// How a request names one application.
+pub enum Wanted<'a> {
+    /// By object id; a client id finds nothing here, which is the usual mistake.
+    ObjectId(&'a str),
+    /// By client id.
+    ClientId(&'a str),
+}
+
+/// The application of the caller's tenant that a request names.
+pub fn find<'a>(
+    service: &'a Service,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+) -> Result<&'a Application, GraphError> {
+    let (Wanted::ObjectId(id) | Wanted::ClientId(id)) = wanted;
+    of_tenant(service, caller)
+        .find(|application| {
+            let own = match wanted {
+                Wanted::ObjectId(_) => application.object_id,
+                Wanted::ClientId(_) => application.client_id,
+            };
+            own.to_string().eq_ignore_ascii_case(id)
+        })
         .ok_or_else(|| GraphError::not_found(id))
 }
 
-fn describe(service: &Service, application: &Application) -> Value {
+/// The applications of the caller's tenant.
+pub fn of_tenant<'a>(
+    service: &'a Service,
+    caller: &Caller,
+) -> impl Iterator<Item = &'a Application> {
+    let tenant = caller.tenant;
+    service.directory.applications().filter(move |application| {
+        let home = service.directory.tenant(&application.tenant);
+        home.is_some_and(|home| home.id == tenant)
+    })
+}
+
+/// `GET /applications`, all of them on one page.
+fn list(service: &Service, call: &Call, caller: &Caller) -> Result<Value, GraphError> {
+    caller.need(READ, READ)?;
+    let filter = Filter::read(
+        call,
+        &["appId", "displayName", "id", "identifierUris", "tags"],
+    )?;
+    let found: Vec<Value> = of_tenant(service, caller)
+        .map(|application| Value::Object(describe(service, application)))
+        .filter(|object| filter.passes(object))
+        .collect();
+    Ok(json!({ "@odata.context": format!("{CONTEXT}applications"), "value": found }))
+}
+
+/// An application as Graph shows it: the properties that it began with, and what was written to them.
+pub fn describe(service: &Service, application: &Application) -> Map<String, Value> {
     let publisher = service
         .directory
         .tenant(&application.tenant)
@@ -81,10 +126,9 @@ fn describe(service: &Service, application: &Application) -> Value {
     };
     let passwords = application.secrets.iter().map(|secret| {
         let hint: String = secret.value.chars().take(3).collect();
-        json!({ "customKeyIdentifier": null, "displayName": "toy secret", "endDateTime": secret.expires, "hint": hint, "keyId": secret.key_id, "secretText": null, "startDateTime": application.created })
+        json!({ "customKeyIdentifier": null, "displayName": secret.display_name, "endDateTime": secret.expires, "hint": hint, "keyId": secret.key_id, "secretText": null, "startDateTime": application.created })
     });
-    json!({
-        "@odata.context": format!("{CONTEXT}applications/$entity"),
+    let mut object = json!({
         "id": application.object_id,
         "deletedDateTime": null,
         "appId": application.client_id,
@@ -114,5 +158,30 @@ fn describe(service: &Service, application: &Application) -> Value {
             "redirectUris": application.redirect_uris,
             "implicitGrantSettings": { "enableAccessTokenIssuance": false, "enableIdTokenIssuance": false },
         },
-    })
+    });
+    for (name, value) in &application.written {
+        merge(&mut object[name], value);
+    }
+    // The key itself is never shown.
+    if let Some(credentials) = object["keyCredentials"].as_array_mut() {
+        for credential in credentials {
+            credential["key"] = Value::Null;
+        }
+    }
+    match object {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+/// Writes a value over another; objects are merged property by property.
+fn merge(old: &mut Value, new: &Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (name, value) in new {
+                merge(old.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (old, new) => *old = new.clone(),
+    }
 }

@@ -5,7 +5,7 @@ use axum::http::{Method, Uri};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{GraphError, dispatch};
+use super::{Answer, GraphError, dispatch};
 use crate::call::{Call, Form};
 use crate::service::Service;
 
@@ -40,7 +40,7 @@ pub fn answer(service: &Service, call: &Call) -> Result<Value, GraphError> {
     }
     let responses = batch.requests.into_iter().map(|part| {
         let (status, content_type, body) = match single(service, call, &part) {
-            Ok(body) => (200, "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8", body),
+            Ok(answer) => (answer.status.as_u16(), "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8", answer.body),
             Err(error) => (error.status.as_u16(), "application/json", error.body(call)),
         };
         json!({ "id": part.id, "status": status, "headers": { "Content-Type": content_type }, "body": body })
@@ -50,7 +50,7 @@ pub fn answer(service: &Service, call: &Call) -> Result<Value, GraphError> {
     Ok(Value::Object(answer))
 }
 
-fn single(service: &Service, call: &Call, part: &Part) -> Result<Value, GraphError> {
+fn single(service: &Service, call: &Call, part: &Part) -> Result<Answer, GraphError> {
     let bad = |_| {
         GraphError::bad_request(
             "BadRequest",

@@ -3,6 +3,11 @@
 mod access;
 mod applications;
 mod batch;
+mod body;
+mod filter;
+mod permissions;
+mod registration;
+mod service_principals;
 pub mod userinfo;
 mod users;
 
@@ -74,6 +79,15 @@ impl GraphError {
         Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
     }
 
+    /// Somebody has written too much to this one emulator, which keeps everything in memory.
+    fn full() -> Self {
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "Directory_QuotaExceeded",
+            "The emulator takes no more changes. Restart it.",
+        )
+    }
+
     fn forbidden() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -107,6 +121,38 @@ impl GraphError {
     }
 }
 
+/// What Graph answers to a call that it does not refuse.
+struct Answer {
+    status: StatusCode,
+    /// `null` for an answer without a body.
+    body: Value,
+}
+
+impl Answer {
+    fn created(body: Value) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            body,
+        }
+    }
+
+    fn no_content() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: Value::Null,
+        }
+    }
+}
+
+impl From<Value> for Answer {
+    fn from(body: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body,
+        }
+    }
+}
+
 /// All of `/v1.0`.
 pub async fn answer(
     State(service): State<Arc<Service>>,
@@ -114,23 +160,15 @@ pub async fn answer(
 ) -> Response<Body> {
     const CONTENT_TYPE: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
     match dispatch(&service, &call) {
-        Ok(body) => respond(&call, StatusCode::OK, CONTENT_TYPE, &body),
+        Ok(answer) => respond(&call, answer.status, CONTENT_TYPE, &answer.body),
         Err(error) => error.response(&call),
     }
 }
 
-fn dispatch(service: &Service, call: &Call) -> Result<Value, GraphError> {
+fn dispatch(service: &Service, call: &Call) -> Result<Answer, GraphError> {
     let caller = Caller::authenticate(service, call)?;
     if call.method == Method::POST && call.path == "/v1.0/$batch" {
-        return batch::answer(service, call);
-    }
-    if call.method != Method::GET {
-        let message = "Specified HTTP method is not allowed for the request target.";
-        return Err(GraphError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Request_BadRequest",
-            message,
-        ));
+        return batch::answer(service, call).map(Answer::from);
     }
     let path = call.path.trim_start_matches("/v1.0").trim_matches('/');
     let segments: Vec<_> = path
@@ -139,19 +177,71 @@ fn dispatch(service: &Service, call: &Call) -> Result<Value, GraphError> {
         .collect();
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match segments.as_slice() {
-        ["me"] => users::me(service, call, &caller),
-        ["me", "manager"] => users::my_manager(service, call, &caller),
-        ["users"] => users::list(service, call, &caller),
-        ["users", name] => users::one(service, call, &caller, name),
-        ["users", name, "manager"] => users::manager(service, call, &caller, name),
-        ["applications", object_id] => applications::by_object_id(service, &caller, object_id),
-        [key] if key.starts_with("applications(") => applications::by_key(service, &caller, key),
-        [.., last] => Err(GraphError::bad_request(
-            "BadRequest",
-            format!("Resource not found for the segment '{last}'."),
-        )),
+        [name, rest @ ..] if is_collection(name, "applications") => {
+            applications::answer(service, call, &caller, name, rest)
+        }
+        [name, rest @ ..] if is_collection(name, "servicePrincipals") => {
+            service_principals::answer(service, call, &caller, name, rest)
+        }
+        ["oauth2PermissionGrants", rest @ ..] | ["oAuth2PermissionGrants", rest @ ..] => {
+            service_principals::grants(service, call, &caller, rest)
+        }
+        _ if call.method != Method::GET => Err(not_allowed()),
+        segments => read(service, call, &caller, segments).map(Answer::from),
+    }
+}
+
+fn read(
+    service: &Service,
+    call: &Call,
+    caller: &Caller,
+    segments: &[&str],
+) -> Result<Value, GraphError> {
+    match segments {
+        ["me"] => users::me(service, call, caller),
+        ["me", "manager"] => users::my_manager(service, call, caller),
+        ["users"] => users::list(service, call, caller),
+        ["users", name] => users::one(service, call, caller, name),
+        ["users", name, "manager"] => users::manager(service, call, caller, name),
+        [.., last] => Err(unknown_segment(last)),
         [] => Err(GraphError::not_found("")),
     }
+}
+
+/// Whether a segment is the collection, or one of it by key: `applications(appId='…')`.
+fn is_collection(segment: &str, collection: &str) -> bool {
+    segment
+        .strip_prefix(collection)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
+}
+
+/// The client id in `(appId='…')`, which follows the name of a collection.
+fn key<'a>(segment: &'a str, collection: &str) -> Result<&'a str, GraphError> {
+    let key = segment
+        .strip_prefix(collection)
+        .and_then(|rest| rest.strip_prefix("(appId='")?.strip_suffix("')"));
+    key.ok_or_else(|| {
+        GraphError::bad_request(
+            "BadRequest",
+            format!("The key in the address is not one of {collection}(appId='…')."),
+        )
+    })
+}
+
+fn unknown_segment(segment: &str) -> GraphError {
+    GraphError::bad_request(
+        "BadRequest",
+        format!("Resource not found for the segment '{segment}'."),
+    )
+}
+
+fn not_allowed() -> GraphError {
+    let message = "Specified HTTP method is not allowed for the request target.";
+    GraphError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Request_BadRequest",
+        message,
+    )
 }
 
 fn respond(
@@ -160,7 +250,10 @@ fn respond(
     content_type: &'static str,
     body: &Value,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(match body {
+        Value::Null => Body::empty(),
+        body => Body::from(body.to_string()),
+    });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, value) in [

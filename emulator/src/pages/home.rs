@@ -55,7 +55,7 @@ pub async fn show(
 }
 
 fn settings(service: &Service, base: &str) -> Html {
-    let blocks = service.directory.applications.iter().map(|application| {
+    let blocks = service.directory.applications().map(|application| {
         let lines = service.settings(base, &application.key).unwrap_or_default();
         let lines: String = lines
             .iter()

@@ -17,6 +17,13 @@ impl TokenRequest<'_> {
         if self.proof == ProofKind::None {
             return Err(EntraError::about(7000216, &["client_credentials"]));
         }
+        if self.application.lacks_service_principal {
+            let client = self.application.client_name();
+            return Err(EntraError::about(
+                7000229,
+                &[&client, &tenant.id.to_string()],
+            ));
+        }
         let scope = self.field("scope")?;
         let scopes = self.scopes(scope)?;
         if !scopes.is_default() {

@@ -18,6 +18,7 @@ mod docs;
 mod exec;
 mod manifests;
 mod memory;
+mod registration;
 mod template;
 mod username_password;
 mod web;

@@ -1,7 +1,8 @@
-//! Row X2: a sample that is copied out together with `common`, under a name of its own, builds and runs. And CT2, for
-//! which a crate is needed whose folder a test may put an `.env` into.
+//! Row X2: a sample that is copied as `docs/use-as-a-template.md` says, under a name of its own, builds and signs in; the
+//! page's own commands are run. And CT2, for which a crate is needed whose folder a test may put an `.env` into.
 
 use std::{
+    cell::RefCell,
     env, fs,
     path::{Path, PathBuf},
     process::Command,
@@ -12,50 +13,201 @@ use emulator::Emulator;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::registration::WebRun;
 use crate::support::{Outcome, Running, SAMPLES, World, emulator, until, workspace};
 
 /// The reader's name for it.
 const NAME: &str = "my-app";
+/// The project's address on the page, for which a repository of this machine stands in.
+const REPOSITORY: &str = "https://github.com/<owner>/<repository>";
+/// The crate on the page, for which there may be another one.
+const CRATE: &str = "device-code";
+const WEB: &str = "flask-equivalent-web";
 
-/// A sample where a reader has copied it to.
-struct Copy {
-    folder: TempDir,
-    sample: &'static str,
+fn crates() -> impl Iterator<Item = &'static str> {
+    SAMPLES.into_iter().chain([WEB])
 }
 
-impl Copy {
-    fn of(sample: &'static str) -> Self {
-        let folder = TempDir::new().unwrap();
-        for package in [sample, "common"] {
-            copy_all(&workspace().join(package), &folder.path().join(package));
+/// The commands in the block of this name, one after another.
+fn commands(block: &str) -> Vec<String> {
+    let page = fs::read_to_string(workspace().join("docs/use-as-a-template.md")).unwrap();
+    let marker = format!("<!-- run: {block} -->\n```console\n");
+    let (_, rest) = page.split_once(&marker).expect("the block");
+    let (block, _) = rest.split_once("```").unwrap();
+    let commands = block.lines().map(|line| line.strip_prefix("$ "));
+    commands
+        .map(|line| line.expect("a command").to_owned())
+        .collect()
+}
+
+/// The files of `common` that a crate can do without, as the page has them.
+fn not_needed(sample: &str) -> Vec<String> {
+    let page = fs::read_to_string(workspace().join("docs/use-as-a-template.md")).unwrap();
+    let row = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("| `{sample}` | ")));
+    let files = row.expect("the crate's row").split('`').skip(1).step_by(2);
+    files.map(str::to_owned).collect()
+}
+
+/// The workspace as somebody would clone it, in a repository of its own.
+struct Repository {
+    folder: TempDir,
+    /// What came of its `common` in the target folder.
+    built: RefCell<Vec<PathBuf>>,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("clone-").tempdir().unwrap();
+        for entry in fs::read_dir(workspace()).unwrap() {
+            let from = entry.unwrap().path();
+            let name = from.file_name().unwrap();
+            if name != "target" && name != ".git" {
+                copy_all(&from, &folder.path().join(name));
+            }
         }
-        let copy = Self { folder, sample };
-        // The first thing that a reader does; and the workspace's own binary is left alone by that.
-        let manifest = copy.crate_folder().join("Cargo.toml");
-        let text = fs::read_to_string(&manifest).unwrap();
-        let name = format!("name = \"{sample}\"");
-        assert!(text.contains(&name));
-        let text = text.replacen(&name, &format!("name = \"{NAME}\""), 1);
-        fs::write(&manifest, text).unwrap();
+        let repository = Self {
+            folder,
+            built: RefCell::default(),
+        };
+        for args in [
+            &["init", "--quiet"][..],
+            &["add", "--all"],
+            &[
+                "-c",
+                "user.name=test",
+                "-c",
+                "user.email=test@localhost",
+                "commit",
+                "--quiet",
+                "--message",
+                "all",
+            ],
+        ] {
+            let mut git = Command::new("git");
+            git.args(args)
+                .current_dir(repository.folder.path())
+                .env("GIT_CONFIG_GLOBAL", "/dev/null");
+            let done = git.output().unwrap();
+            assert!(done.status.success(), "{done:#?}");
+        }
+        repository
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.folder.path().display())
+    }
+
+    /// The name by which Cargo keeps it.
+    fn name(&self) -> &str {
+        self.folder.path().file_name().unwrap().to_str().unwrap()
+    }
+}
+
+impl Drop for Repository {
+    /// Takes it out of Cargo's cache of repositories, and its `common` out of the target folder.
+    fn drop(&mut self) {
+        for file in self.built.borrow().iter() {
+            let _ = fs::remove_file(file);
+        }
+        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+        for cache in ["git/db", "git/checkouts"] {
+            let kept = home.as_ref().map(|home| fs::read_dir(home.join(cache)));
+            for entry in kept.into_iter().flatten().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(self.name()) {
+                    let _ = fs::remove_dir_all(entry.path());
+                }
+            }
+        }
+    }
+}
+
+/// A sample where a reader has copied it to.
+struct Copy<'a> {
+    repository: &'a Repository,
+    folder: TempDir,
+    sample: &'static str,
+    /// The crate's folder in it.
+    crate_folder: PathBuf,
+}
+
+impl<'a> Copy<'a> {
+    /// Runs the page's commands in an empty folder, up to the one that needs a tenant or builds the copy.
+    fn of(sample: &'static str, block: &str, repository: &'a Repository) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut script = String::from(
+            // The emulator is built already, and a page is not read here. A signed-in `az` is another test's matter.
+            "cargo() { [ \"$1 $2 $3\" = 'run -p emulator' ] && shift 4 && \"$EMULATOR\" \"$@\" > run.json; }\nless() { test -s \"$1\"; }\n",
+        );
+        for command in commands(block) {
+            if command.starts_with("az ") || command == "cargo build" {
+                break;
+            }
+            let command = command.replace(REPOSITORY, &repository.url());
+            let command = command.replace(CRATE, sample);
+            // The web sample would serve until it is stopped; that it runs at the emulator is tested elsewhere.
+            if !(sample == WEB && command.contains("exec")) {
+                script += &format!("{command}\n");
+            }
+        }
+        script += "pwd\n";
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", &script])
+            .current_dir(folder.path())
+            .env("EMULATOR", env!("CARGO_BIN_EXE_emulator"));
+        let done = bash.output().unwrap();
+        assert!(
+            done.status.success(),
+            "{script}\n{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        let crate_folder = String::from_utf8(done.stdout).unwrap();
+        let copy = Self {
+            repository,
+            folder,
+            sample,
+            crate_folder: PathBuf::from(crate_folder.trim_end()),
+        };
+        let manifest = fs::read_to_string(copy.crate_folder.join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains(&format!("\nname = \"{NAME}\"\n")),
+            "{manifest}"
+        );
         // The versions that are on this machine.
         fs::copy(
             workspace().join("Cargo.lock"),
-            copy.crate_folder().join("Cargo.lock"),
+            copy.crate_folder.join("Cargo.lock"),
         )
         .unwrap();
         copy
     }
 
-    fn crate_folder(&self) -> PathBuf {
-        self.folder.path().join(self.sample)
+    /// Deletes what the page says is not needed for this flow.
+    fn delete_what_is_not_needed(&self) {
+        let source = self.crate_folder.join("../common/src");
+        let mut library = fs::read_to_string(source.join("lib.rs")).unwrap();
+        for file in not_needed(self.sample) {
+            fs::remove_file(source.join(&file)).unwrap();
+            let module = file.strip_suffix(".rs").unwrap();
+            let folder = source.join(module);
+            if folder.exists() {
+                fs::remove_dir_all(folder).unwrap();
+            }
+            library = library.replace(&format!("#[cfg(test)]\nmod {module};\n"), "");
+            library = library.replace(&format!("pub mod {module};\n"), "");
+            assert!(!library.contains(&format!("mod {module};")));
+        }
+        fs::write(source.join("lib.rs"), library).unwrap();
     }
 
     /// Builds the crate and takes its binary. In the workspace's target folder the crates of others are ready, so that
     /// this takes seconds; what comes of the copied ones is removed from there.
     fn build(&self) -> PathBuf {
-        // The copies share a name, and `common` has its own.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _turn = ONE_AT_A_TIME.lock().unwrap();
+        // All copies have one name there.
+        static TARGET: Mutex<()> = Mutex::new(());
+        let _one_at_a_time = TARGET.lock();
         let profile_folder = Path::new(env!("CARGO_BIN_EXE_emulator")).parent().unwrap();
         let profile = match profile_folder.file_name().unwrap().to_str().unwrap() {
             "debug" => "dev",
@@ -66,17 +218,21 @@ impl Copy {
         let binary = self.folder.path().join("binary");
         for line in self.cargo(target, &build).lines() {
             let artifact: Value = serde_json::from_str(line).unwrap();
-            let is_copied = artifact["manifest_path"]
-                .as_str()
-                .is_some_and(|path| Path::new(path).starts_with(self.folder.path()));
-            if !is_copied || artifact["reason"] != "compiler-artifact" {
+            if artifact["reason"] != "compiler-artifact" {
                 continue;
             }
-            if let Some(executable) = artifact["executable"].as_str() {
+            let manifest = artifact["manifest_path"].as_str().unwrap();
+            let files = artifact["filenames"].as_array().unwrap().iter();
+            let files = files.map(|file| PathBuf::from(file.as_str().unwrap()));
+            if let Some(executable) = artifact["executable"].as_str()
+                && Path::new(manifest).starts_with(self.folder.path())
+            {
                 fs::copy(executable, &binary).unwrap();
             }
-            for file in artifact["filenames"].as_array().unwrap() {
-                fs::remove_file(file.as_str().unwrap()).unwrap();
+            if Path::new(manifest).starts_with(self.folder.path()) {
+                files.for_each(|file| fs::remove_file(file).unwrap());
+            } else if manifest.contains(self.repository.name()) {
+                self.repository.built.borrow_mut().extend(files);
             }
         }
         self.cargo(target, &["clean", "--package", NAME]);
@@ -87,10 +243,12 @@ impl Copy {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .args(args)
-            .arg("--offline")
             .env("CARGO_TARGET_DIR", target)
             .env("CARGO_INCREMENTAL", "0")
-            .current_dir(self.crate_folder());
+            // Offline would refuse a repository of this machine as well. So: no registry is reached, nor asked twice.
+            .env("CARGO_HTTP_PROXY", "http://127.0.0.1:9")
+            .env("CARGO_NET_RETRY", "0")
+            .current_dir(&self.crate_folder);
         // What the outer cargo says of this package would have dependencies with build scripts built anew.
         for (name, _) in env::vars() {
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -102,19 +260,38 @@ impl Copy {
         assert!(output.status.success(), "{errors}");
         String::from_utf8(output.stdout).unwrap()
     }
+
+    /// The copied program signs in at the emulator, with everything in an `.env` of its own folder.
+    fn signs_in(&self, binary: &Path, emulator: &Emulator) {
+        let settings = emulator.settings(self.sample).unwrap();
+        let own = self.crate_folder.join(".env");
+        if self.sample == WEB {
+            let settings: Vec<_> = settings
+                .into_iter()
+                .filter(|(name, _)| name != "REDIRECT_URI")
+                .collect();
+            fs::write(&own, dot_env(&settings, |_| true)).unwrap();
+            let world = World::empty(WEB);
+            let command = world.command_of(binary.to_str().unwrap(), &[]);
+            WebRun::start(command).signs_in(emulator);
+            return;
+        }
+        fs::write(&own, dot_env(&settings, |_| true)).unwrap();
+        let world = World::empty(self.sample);
+        run(binary, &world, &self.crate_folder).json();
+        run(binary, &world, &world.work()).json();
+    }
 }
 
 fn copy_all(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::copy(from, to).unwrap();
+        return;
+    }
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (from, to) = {
-            let entry = entry.unwrap();
-            (entry.path(), to.join(entry.file_name()))
-        };
-        match from.is_dir() {
-            true => copy_all(&from, &to),
-            false => drop(fs::copy(&from, &to).unwrap()),
-        }
+        let from = entry.unwrap().path();
+        copy_all(&from, &to.join(from.file_name().unwrap()));
     }
 }
 
@@ -135,58 +312,78 @@ fn run(binary: &Path, world: &World, folder: &Path) -> Outcome {
 
 #[test]
 fn x2_a_copied_sample_builds_and_runs() {
-    for sample in SAMPLES {
-        let copy = Copy::of(sample);
+    let repository = Repository::new();
+    for sample in crates() {
+        let copy = Copy::of(sample, "by path", &repository);
+        copy.delete_what_is_not_needed();
         let binary = copy.build();
         let emulator = emulator();
-        let settings = emulator.settings(sample).unwrap();
-        let own = copy.crate_folder().join(".env");
-
-        // As its README has it: everything in the crate's own folder, from wherever it is run.
-        fs::write(&own, dot_env(&settings, |_| true)).unwrap();
-        let world = World::empty(sample);
-        run(&binary, &world, &copy.crate_folder()).json();
-        run(&binary, &world, &world.work()).json();
-
-        ct2_both_folders(&copy, &binary, &emulator);
+        copy.signs_in(&binary, &emulator);
+        if sample == CRATE {
+            runs_at_the_emulator(&copy, &binary);
+        }
+        match sample {
+            WEB => ct2_of_the_web_sample(&copy, &binary, &emulator),
+            _ => ct2_both_folders(&copy, &binary, &emulator),
+        }
     }
 }
 
 #[test]
-fn x2_ct2_a_copied_web_sample_builds_and_runs() {
-    let sample = "flask-equivalent-web";
-    let copy = Copy::of(sample);
-    let binary = copy.build();
-    let emulator = emulator();
-    let settings = emulator.settings(sample).unwrap();
-    let own = copy.crate_folder().join(".env");
-    let world = World::empty(sample).file(".env", dot_env(&settings, |_| true));
-    // What it says once it listens; at whichever port, since tests run side by side.
-    let started = || {
-        let command = world.command_of(binary.to_str().unwrap(), &["--port", "0"]);
-        let app = Running::start(command, &[]);
-        until("the app listens", || {
-            app.stderr().contains("Open ").then_some(())
-        });
-        app.stderr()
+fn x2_a_copied_sample_builds_with_common_from_git() {
+    let repository = Repository::new();
+    for sample in crates() {
+        let copy = Copy::of(sample, "by git", &repository);
+        copy.signs_in(&copy.build(), &emulator());
+    }
+}
+
+/// The page's command for a copy without a tenant; the program is built already.
+fn runs_at_the_emulator(copy: &Copy<'_>, binary: &Path) {
+    let commands = commands("emulator");
+    let [command] = commands.as_slice() else {
+        panic!("one command: {commands:?}")
     };
-    // The working directory's `.env` is enough; where both have a setting, that of the crate's folder counts.
-    let said = started();
-    assert!(!said.contains("Almost there"), "{said}");
-    fs::write(&own, "CLIENT_ID=your_client_id\n").unwrap();
-    let said = started();
-    let place = format!("CLIENT_ID (from {}) is still a placeholder", own.display());
-    assert!(said.contains(&place), "{said}");
-    fs::write(&own, "SESSION_STORE=memory\n").unwrap();
-    let place = format!("SESSION_STORE (from {}) is no redis://", own.display());
-    run(&binary, &world, &world.work()).fails(2, &[&place]);
+    let built = "cargo run --manifest-path ../samples/Cargo.toml -p emulator -- ";
+    let words = command
+        .strip_prefix(built)
+        .expect("the emulator of the clone");
+    let words = words
+        .strip_suffix("cargo run")
+        .expect("the copy at its end");
+    let mut exec = Command::new(env!("CARGO_BIN_EXE_emulator"));
+    exec.args(words.split_whitespace()).arg(binary);
+    // Where nobody has an .env.
+    let output = exec.current_dir(copy.folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:#?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Contoso Employee"));
+}
+
+/// The newcomer's path, counted where it stands.
+#[test]
+fn ten_commands_are_enough() {
+    let commands = commands("by path");
+    assert!(commands.len() <= 10, "{commands:#?}");
+    for needed in [
+        "git clone",
+        "exec device-code",
+        "src/main.rs",
+        "cp -r",
+        "> .env",
+        "cargo run",
+    ] {
+        assert!(
+            commands.iter().any(|command| command.contains(needed)),
+            "{needed}"
+        );
+    }
 }
 
 /// CT2: `.env` of the crate's folder and of the working directory, both read, the former stronger; none of a parent's.
-fn ct2_both_folders(copy: &Copy, binary: &Path, emulator: &Emulator) {
+fn ct2_both_folders(copy: &Copy<'_>, binary: &Path, emulator: &Emulator) {
     let settings = emulator.settings(copy.sample).unwrap();
-    let own = copy.crate_folder().join(".env");
-    let above = copy.folder.path().join(".env");
+    let own = copy.crate_folder.join(".env");
+    let above = copy.crate_folder.join("../.env");
     fs::write(&own, dot_env(&settings, |name| name == "CLIENT_ID")).unwrap();
     // The parents' would fail the run: a blank value counts as set.
     fs::write(&above, "SCOPE=\"\"\n").unwrap();
@@ -206,4 +403,30 @@ fn ct2_both_folders(copy: &Copy, binary: &Path, emulator: &Emulator) {
     fs::remove_file(&own).unwrap();
     let world = World::empty(copy.sample).file(".env", dot_env(&settings, |_| true));
     run(binary, &world, &world.work()).json();
+}
+
+/// The same for the web sample, by what it says once it listens.
+fn ct2_of_the_web_sample(copy: &Copy<'_>, binary: &Path, emulator: &Emulator) {
+    let settings = emulator.settings(WEB).unwrap();
+    let own = copy.crate_folder.join(".env");
+    let world = World::empty(WEB).file(".env", dot_env(&settings, |_| true));
+    // At whichever port, since tests run side by side.
+    let started = || {
+        let command = world.command_of(binary.to_str().unwrap(), &["--port", "0"]);
+        let app = Running::start(command, &[]);
+        until("the app listens", || {
+            app.stderr().contains("Open ").then_some(())
+        });
+        app.stderr()
+    };
+    fs::remove_file(&own).unwrap();
+    let said = started();
+    assert!(!said.contains("Almost there"), "{said}");
+    fs::write(&own, "CLIENT_ID=your_client_id\n").unwrap();
+    let said = started();
+    let place = format!("CLIENT_ID (from {}) is still a placeholder", own.display());
+    assert!(said.contains(&place), "{said}");
+    fs::write(&own, "SESSION_STORE=memory\n").unwrap();
+    let place = format!("SESSION_STORE (from {}) is no redis://", own.display());
+    run(binary, &world, &world.work()).fails(2, &[&place]);
 }
