@@ -267,6 +267,8 @@ fn print_token(command: &Token) -> anyhow::Result<ExitCode> {
         None if command.federated => emulator.federated_token(&command.client)?,
         None => emulator.application_token(&command.client)?,
     };
-    writeln!(std::io::stdout(), "{token}")?;
+    // Platforms write their tokens without a line's end, and clients send such a file as it is.
+    let end = if command.federated { "" } else { "\n" };
+    write!(std::io::stdout(), "{token}{end}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ mod support;
 
 mod cache;
 mod client_credentials;
+mod clients;
 mod contract;
 mod device_code;
 mod docs;

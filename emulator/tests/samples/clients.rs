@@ -1,0 +1,266 @@
+//! Programs that we did not write, as they come from PyPI and npm, sign in at the emulator over TLS.
+//!
+//! Their scripts are in `tests/clients`, and each is an example of its library. What a script has asserted is not all:
+//! the emulator's record tells which grants it went through.
+
+use std::{env, fs, io::ErrorKind, process::Command};
+
+use emulator::{CLIENT_CERTIFICATE, Emulator, Options};
+use serde_json::Value;
+
+use crate::support::{Outcome, Running, World, workspace};
+
+/// One test for each flow of a library's script: the application that it signs in to, and the grants that are seen.
+macro_rules! flows {
+    ($script:literal: $($flow:ident as $application:literal: $grants:expr;)*) => { $(
+        #[test]
+        fn $flow() {
+            super::signs_in($script, stringify!($flow), $application, &$grants);
+        }
+    )* };
+}
+
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const CODE: &str = "authorization_code";
+const REFRESH: &str = "refresh_token";
+const SELF: &str = "client_credentials";
+
+mod msal {
+    use super::*;
+    flows! { "with_msal.py":
+        device_code as "device-code": [DEVICE, REFRESH, REFRESH];
+        instance_discovery as "device-code": [DEVICE];
+        authorization_code as "desktop-browser": [CODE, REFRESH, REFRESH];
+        interactive as "desktop-browser": [CODE, REFRESH, REFRESH];
+        web_app as "flask-equivalent-web": [CODE, REFRESH, REFRESH];
+        client_secret as "client-credentials": [SELF];
+        certificate as "client-credentials": [SELF, SELF];
+        federated as "client-credentials": [SELF];
+    }
+}
+
+mod azure_identity {
+    use super::*;
+    flows! { "with_azure_identity.py":
+        device_code as "device-code": [DEVICE, REFRESH];
+        interactive as "desktop-browser": [CODE, REFRESH];
+        authorization_code as "flask-equivalent-web": [CODE];
+        client_secret as "client-credentials": [SELF];
+        environment as "client-credentials": [SELF];
+        certificate as "client-credentials": [SELF, SELF];
+        federated as "client-credentials": [SELF, SELF];
+    }
+}
+
+mod msgraph_sdk {
+    use super::*;
+    flows! { "with_msgraph_sdk.py":
+        device_code as "device-code": [DEVICE];
+        client_secret as "client-credentials": [SELF];
+    }
+}
+
+mod identity {
+    use super::*;
+    flows! { "with_identity.py":
+        web_app as "flask-equivalent-web": [CODE, CODE, CODE];
+    }
+}
+
+mod msal_node {
+    use super::*;
+    flows! { "with_msal_node.mjs":
+        device_code as "device-code": [DEVICE, REFRESH];
+        password as "username-password": ["password", REFRESH];
+        authorization_code as "desktop-browser": [CODE, REFRESH];
+        interactive as "desktop-browser": [CODE, REFRESH];
+        web_app as "flask-equivalent-web": [CODE, REFRESH];
+        client_secret as "client-credentials": [SELF];
+        certificate as "client-credentials": [SELF, SELF];
+        federated as "client-credentials": [SELF];
+    }
+}
+
+mod azure_identity_js {
+    use super::*;
+    flows! { "with_azure_identity.mjs":
+        device_code as "device-code": [DEVICE, REFRESH];
+        password as "username-password": ["password", "password"];
+        interactive as "desktop-browser": [CODE, REFRESH];
+        authorization_code as "flask-equivalent-web": [CODE];
+        client_secret as "client-credentials": [SELF];
+        environment as "client-credentials": [SELF];
+        certificate as "client-credentials": [SELF, SELF];
+        federated as "client-credentials": [SELF, SELF];
+    }
+}
+
+mod openid_client {
+    use super::*;
+    flows! { "with_openid_client.mjs":
+        device_code as "device-code": [DEVICE, REFRESH];
+        password as "username-password": ["password", REFRESH];
+        authorization_code as "desktop-browser": [CODE, REFRESH];
+        web_app as "flask-equivalent-web": [CODE, REFRESH, CODE, REFRESH];
+        hybrid as "flask-equivalent-web": [CODE, REFRESH];
+        implicit as "flask-equivalent-web": [];
+        client_secret as "client-credentials": [SELF, SELF];
+        certificate as "client-credentials": [SELF];
+        federated as "client-credentials": [SELF];
+    }
+}
+
+/// An access token with less than five minutes left is renewed before it is used.
+#[test]
+fn azure_identity_renews_by_the_refresh_token() {
+    let options = Options {
+        token_lifetime: Some(200),
+        ..Options::default()
+    };
+    let emulator = started(options);
+    let world = World::registered_as(&emulator, "device-code", "flask-equivalent-web");
+    let world = world.env("SHORT_LIVED", "1");
+    went_through(
+        &emulator,
+        world,
+        "with_azure_identity.py",
+        "authorization_code",
+        &[CODE, REFRESH],
+    );
+}
+
+/// In this flow MSAL for Python asks the port 443 about the user, whatever the authority's port is.
+#[test]
+fn msal_and_azure_identity_sign_in_with_a_password() {
+    for (script, address, grants) in [
+        (
+            "with_msal.py",
+            "127.0.0.2:443",
+            ["password", REFRESH, REFRESH].as_slice(),
+        ),
+        (
+            "with_azure_identity.py",
+            "127.0.0.3:443",
+            &["password", REFRESH],
+        ),
+    ] {
+        let options = Options {
+            listen: Some(address.parse().unwrap()),
+            ..tls(Options::default())
+        };
+        let emulator = match Emulator::start(options) {
+            Ok(emulator) => emulator,
+            Err(error) => {
+                let cause = error
+                    .downcast_ref::<std::io::Error>()
+                    .map(|error| error.kind());
+                let expected = [ErrorKind::PermissionDenied, ErrorKind::AddrNotAvailable];
+                assert!(
+                    cause.is_some_and(|cause| expected.contains(&cause)),
+                    "{error:#}"
+                );
+                eprintln!("skipped: this user may not listen on {address}");
+                return;
+            }
+        };
+        let world = World::at(&emulator, "username-password");
+        went_through(&emulator, world, script, "password", grants);
+    }
+}
+
+fn signs_in(script: &str, flow: &str, application: &str, grants: &[&str]) {
+    let emulator = started(Options::default());
+    let world = World::registered_as(&emulator, "device-code", application);
+    went_through(&emulator, world, script, flow, grants);
+}
+
+fn started(options: Options) -> Emulator {
+    Emulator::start(tls(options)).unwrap()
+}
+
+fn tls(options: Options) -> Options {
+    Options {
+        tls: true,
+        device_code_interval: Some(1),
+        ..options
+    }
+}
+
+/// Runs a script to its end: it has shown what Graph said, and these grants were answered by tokens.
+fn went_through(emulator: &Emulator, world: World, script: &str, flow: &str, grants: &[&str]) {
+    let Some(outcome) = run(emulator, world, script, flow) else {
+        return;
+    };
+    assert_eq!(outcome.status.code(), Some(0), "{outcome:#?}");
+    let name = if grants.first() == Some(&SELF) {
+        "python-cli"
+    } else {
+        "Contoso Employee"
+    };
+    for line in outcome.stdout.lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(answer["displayName"], name);
+    }
+    assert_ne!(outcome.stdout, "");
+    let requests = emulator.requests();
+    let seen: Vec<_> = requests
+        .iter()
+        .filter(|request| request.status == Some(200))
+        .filter_map(|request| request.field("grant_type"))
+        .collect();
+    assert_eq!(seen, grants, "{outcome:#?}");
+}
+
+/// A script and what came of it; nothing where the clients are not installed, which is fine except in CI.
+fn run(emulator: &Emulator, world: World, script: &str, flow: &str) -> Option<Outcome> {
+    let source = workspace().join("emulator/tests/clients");
+    let installed = workspace().join("target/clients");
+    let wanted: String = ["requirements.txt", "package.json"]
+        .map(|list| fs::read_to_string(source.join(list)).unwrap())
+        .concat();
+    if fs::read_to_string(installed.join("installed")).ok() != Some(wanted) {
+        assert!(
+            env::var_os("CI").is_none(),
+            "CI has not installed the clients"
+        );
+        eprintln!("skipped: emulator/tests/clients/install was not run");
+        return None;
+    }
+
+    let world = world
+        .file("ca.pem", emulator.ca_pem().unwrap())
+        .file("client.pem", CLIENT_CERTIFICATE)
+        .file(
+            "federated.jwt",
+            emulator.federated_token("client-credentials").unwrap(),
+        );
+    let mut command = if script.ends_with(".py") {
+        let python = installed.join("venv/bin/python");
+        world.command_of(
+            python.to_str().unwrap(),
+            &[source.join("python").join(script).to_str().unwrap()],
+        )
+    } else {
+        let script = installed.join("node").join(script);
+        world.command_of(
+            "node",
+            &[
+                "--preserve-symlinks",
+                "--preserve-symlinks-main",
+                script.to_str().unwrap(),
+            ],
+        )
+    };
+    let work = world.work();
+    for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+        command.env(name, work.join("ca.pem"));
+    }
+    command
+        .arg(flow.replace('_', "-"))
+        .env("CLIENT_CERTIFICATE", work.join("client.pem"))
+        .env("AZURE_FEDERATED_TOKEN_FILE", work.join("federated.jwt"))
+        // No way to the internet, for the programs that ask.
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env("NO_PROXY", "localhost,127.0.0.1,127.0.0.2,127.0.0.3");
+    Some(Running::start(command, b"").wait())
+}
