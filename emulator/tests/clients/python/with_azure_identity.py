@@ -55,9 +55,9 @@ def authorization_code():
         TENANT, CLIENT, code, redirect_uri, client_secret=secret, **SETTINGS
     )
     first = call_graph(credential, SCOPE)
-    if "SHORT_LIVED" in os.environ:
-        # A token with less than five minutes left is renewed, and the code is used up.
-        assert credential.get_token(SCOPE).token != first
+    # After a claims challenge no cached token will do, and the code is used up: the refresh token is left.
+    challenge = json.dumps({"access_token": {"nbf": {"essential": True, "value": "1"}}})
+    assert credential.get_token(SCOPE, claims=challenge).token != first
 
 
 def client_secret():

@@ -47,7 +47,7 @@ def web_app():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     browser = Browser()
     assert browser.visit(f"{ADDRESS}/") == "Welcome Contoso Employee!"
-    print(browser.visit(f"{ADDRESS}/call_api"))
+    print(browser.visit(f"{ADDRESS}/call_api").strip())
     # The way of a sign-out leads back to the first page, which asks for a sign-in, and that for the password again.
     browser.asked.clear()
     assert browser.visit(f"{ADDRESS}/logout").startswith("Welcome")
