@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import {
   AuthorizationCodeCredential,
   ClientAssertionCredential,
@@ -40,7 +41,7 @@ const flows = {
   },
 
   async interactive() {
-    process.env.BROWSER = `node ${import.meta.dirname}/browser.mjs`;
+    process.env.BROWSER = `node ${fileURLToPath(new URL("browser.mjs", import.meta.url))}`;
     await asUser(new InteractiveBrowserCredential({ tenantId, clientId, ...settings }));
   },
 
