@@ -6,7 +6,7 @@
 mod cloud;
 mod originals;
 
-use std::{env, fs, net::SocketAddr};
+use std::{env, fs, net::SocketAddr, path::PathBuf};
 
 use emulator::{CLIENT_CERTIFICATE, Emulator, Options};
 use serde_json::Value;
@@ -199,22 +199,28 @@ fn went_through(emulator: &Emulator, world: World, script: &str, flow: &str, gra
     assert_eq!(seen, grants, "{outcome:#?}");
 }
 
-/// A script and what came of it; nothing where the clients are not installed, which is fine except in CI.
-fn run(emulator: &Emulator, world: World, script: &str) -> Option<Outcome> {
+/// Where the clients are installed; nowhere, which is fine except in CI.
+pub fn installed() -> Option<PathBuf> {
     let source = workspace().join("emulator/tests/clients");
     let installed = workspace().join("target/clients");
     let wanted: String = ["requirements.txt", "package.json"]
         .map(|list| fs::read_to_string(source.join(list)).unwrap())
         .concat();
-    if fs::read_to_string(installed.join("installed")).ok() != Some(wanted) {
-        assert!(
-            env::var_os("CI").is_none(),
-            "CI has not installed the clients"
-        );
-        eprintln!("skipped: emulator/tests/clients/install was not run");
-        return None;
+    if fs::read_to_string(installed.join("installed")).ok() == Some(wanted) {
+        return Some(installed);
     }
+    assert!(
+        env::var_os("CI").is_none(),
+        "CI has not installed the clients"
+    );
+    eprintln!("skipped: emulator/tests/clients/install was not run");
+    None
+}
 
+/// A script and what came of it; nothing where the clients are not installed.
+pub fn run(emulator: &Emulator, world: World, script: &str) -> Option<Outcome> {
+    let installed = installed()?;
+    let source = workspace().join("emulator/tests/clients");
     let world = world
         .file("ca.pem", emulator.ca_pem().unwrap())
         .file("client.pem", CLIENT_CERTIFICATE)

@@ -15,6 +15,7 @@ mod clients;
 mod contract;
 mod device_code;
 mod docs;
+mod emulator_page;
 mod exec;
 mod manifests;
 mod memory;
