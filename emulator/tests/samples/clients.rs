@@ -11,7 +11,7 @@ use std::{env, fs, net::SocketAddr, path::PathBuf};
 use emulator::{CLIENT_CERTIFICATE, Emulator, Options};
 use serde_json::Value;
 
-use crate::support::{Outcome, Running, World, workspace};
+use crate::support::{Outcome, Running, World, side_by_side, workspace};
 
 /// One test for each flow of a library's script: the application that it signs in to, and the grants that are seen.
 macro_rules! flows {
@@ -149,6 +149,36 @@ fn msal_signs_in_at_another_address() {
     assert!(emulator.url().starts_with("https://127.0.0.2:"));
     let world = World::at(&emulator, "client-credentials");
     went_through(&emulator, world, "with_msal.py", "client-secret", &[SELF]);
+}
+
+/// The table of docs/emulator.md.
+#[test]
+fn mistakes_are_noticed_or_not() {
+    side_by_side(
+        &[
+            ("idtoken:wrong-nonce", [true, true, true]),
+            ("authorize:wrong-state", [true, true, false]),
+            ("discovery:wrong-issuer", [true, false, true]),
+            ("idtoken:wrong-iss", [true, false, false]),
+            ("idtoken:bad-signature", [true, false, false]),
+        ],
+        |(fault, noticed)| {
+            let scripts = [
+                "with_openid_client.mjs",
+                "with_msal.py",
+                "with_msal_node.mjs",
+            ];
+            for (script, noticed) in scripts.into_iter().zip(noticed) {
+                let emulator = started(Options::default());
+                emulator.fault(&format!("{fault}*always")).unwrap();
+                let world = World::registered_as(&emulator, "device-code", "desktop-browser")
+                    .arg("authorization-code");
+                if let Some(outcome) = run(&emulator, world, script) {
+                    assert_eq!(outcome.status.success(), !noticed, "{script} {outcome:#?}");
+                }
+            }
+        },
+    );
 }
 
 fn signs_in(script: &str, flow: &str, application: &str, grants: &[&str]) {
