@@ -71,6 +71,16 @@ mod identity {
     }
 }
 
+mod authlib {
+    use super::*;
+    flows! { "with_authlib.py":
+        web_app as "flask-equivalent-web": [CODE];
+        password as "username-password": ["password", REFRESH];
+        client_secret as "client-credentials": [SELF, SELF];
+        certificate as "client-credentials": [SELF];
+    }
+}
+
 mod msal_node {
     use super::*;
     flows! { "with_msal_node.mjs":
