@@ -100,6 +100,14 @@ pub fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(&clean).unwrap_or(HeaderValue::from_static(""))
 }
 
+/// An address or a host without its port. Some clients drop it: the names that they expect have none.
+pub fn without_port(address: &str) -> &str {
+    match address.rsplit_once(':') {
+        Some((rest, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => address,
+    }
+}
+
 /// Fields of a form or a query. Unknown fields are nobody's business, and of duplicates the first one counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);

@@ -7,7 +7,7 @@ use axum::extract::Extension;
 use axum::http::{Response, StatusCode, Uri};
 use serde_json::json;
 
-use crate::call::Call;
+use crate::call::{Call, without_port};
 use crate::errors::EntraError;
 
 /// The real login hosts: preferred network name, preferred cache name, all names.
@@ -40,9 +40,11 @@ pub async fn answer(Extension(call): Extension<Arc<Call>>) -> Response<Body> {
         return EntraError::about(900144, &["authorization_endpoint"]).response(&call);
     };
     let own_host = call.base.split_once("://").map_or("", |(_, host)| host);
+    let own_name = without_port(own_host);
     let uri: Uri = endpoint.parse().unwrap_or_default();
     let host = uri.authority().map_or("", |authority| authority.as_str());
-    if host != own_host && !CLOUDS.iter().any(|(_, _, aliases)| aliases.contains(&host)) {
+    let is_own = host == own_host || host == own_name;
+    if !is_own && !CLOUDS.iter().any(|(_, _, aliases)| aliases.contains(&host)) {
         let refusal = EntraError {
             code: 50049,
             error: "invalid_instance".to_owned(),
@@ -56,12 +58,12 @@ pub async fn answer(Extension(call): Extension<Arc<Call>>) -> Response<Body> {
         .split('/')
         .find(|segment| !segment.is_empty())
         .unwrap_or("common");
-    let scheme_and_host = if host == own_host {
+    let scheme_and_host = if is_own {
         call.base.clone()
     } else {
         format!("https://{host}")
     };
-    let own = json!({ "preferred_network": own_host, "preferred_cache": own_host, "aliases": [own_host] });
+    let own = json!({ "preferred_network": own_host, "preferred_cache": own_host, "aliases": [own_host, own_name] });
     let clouds = CLOUDS.iter().map(|(network, cache, aliases)| json!({ "preferred_network": network, "preferred_cache": cache, "aliases": aliases }));
     let answer = json!({
         "tenant_discovery_endpoint": format!("{scheme_and_host}/{tenant}/v2.0/.well-known/openid-configuration"),

@@ -64,7 +64,7 @@ mod token;
 mod tokens;
 mod user_realm;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -120,7 +120,8 @@ pub struct Options {
     pub token_lifetime: Option<u64>,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed (behind a proxy that sets them).
     pub trust_forwarded_headers: bool,
-    /// Whether TLS is spoken too: one port serves both, and the address begins with `https://localhost`.
+    /// Whether TLS is spoken too: one port serves both, and the address begins with `https://localhost`
+    /// (at 127.0.0.1; elsewhere with the number).
     pub tls: bool,
     /// The file in which the CA is kept; none means a CA for this one emulator.
     pub ca_file: Option<PathBuf>,
@@ -164,7 +165,13 @@ impl Emulator {
                 &ca::server_names(address.ip(), &options.tls_names),
             )?);
             ca_pem = Some(ca.pem().to_owned());
-            url = format!("https://localhost:{}", address.port());
+            // Most programs know this machine by its name, which stands for no other address of loopback.
+            let ip = address.ip();
+            url = if ip.is_unspecified() || ip == IpAddr::from([127, 0, 0, 1]) {
+                format!("https://localhost:{}", address.port())
+            } else {
+                format!("https://{address}")
+            };
         }
 
         let runtime = tokio::runtime::Builder::new_multi_thread()

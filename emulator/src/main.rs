@@ -52,6 +52,9 @@ struct Serve {
     /// Allow an address that other machines can reach
     #[arg(long)]
     allow_remote: bool,
+    /// Sign this user in to every device code and authorization request at once, without a page
+    #[arg(long, value_name = "NAME")]
+    sign_in: Option<String>,
     /// Believe X-Forwarded-Proto and X-Forwarded-Host, behind a proxy that sets them
     #[arg(long)]
     trust_forwarded_headers: bool,
@@ -179,6 +182,7 @@ fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
         listen: Some(command.listen),
         ca_file: command.common.tls.then(ca::default_path).transpose()?,
         trust_forwarded_headers: command.trust_forwarded_headers,
+        auto_sign_in: command.sign_in.clone(),
         ..command.common.options()?
     })?;
     // Whoever reads only the first line, which is the address, does not stop the server by that.
@@ -267,6 +271,8 @@ fn print_token(command: &Token) -> anyhow::Result<ExitCode> {
         None if command.federated => emulator.federated_token(&command.client)?,
         None => emulator.application_token(&command.client)?,
     };
-    writeln!(std::io::stdout(), "{token}")?;
+    // Platforms write their tokens without a line's end, and clients send such a file as it is.
+    let end = if command.federated { "" } else { "\n" };
+    write!(std::io::stdout(), "{token}{end}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The `scope` of a request: which resource, which of its permissions, and the reserved words of OpenID Connect.
 
+use crate::call::without_port;
 use crate::directory::{Api, Application, TenantKind};
 use crate::errors::EntraError;
 use crate::service::Service;
@@ -175,7 +176,8 @@ impl Scopes {
 
 /// The one name of a resource.
 fn canonical<'a>(resource: &'a str, base: &str, apis: &[Api]) -> Option<&'a str> {
-    if resource == GRAPH || resource == base || GRAPH_ALIASES.contains(&resource) {
+    let is_own = resource == base || resource == without_port(base);
+    if resource == GRAPH || is_own || GRAPH_ALIASES.contains(&resource) {
         return Some(GRAPH);
     }
     let is_known =
@@ -229,6 +231,7 @@ mod tests {
             ),
             ("00000003-0000-0000-c000-000000000000/.default", ".default"),
             ("http://127.0.0.1:8443/.default", ".default"),
+            ("http://127.0.0.1/.default", ".default"),
         ] {
             let scopes = parse(scope).unwrap();
             assert_eq!(

@@ -89,6 +89,16 @@ pub fn list(service: &Service, call: &Call, caller: &Caller) -> Result<Value, Gr
             "'$skip' is not supported by the service.",
         ));
     }
+    // Without a refusal, a program would take everyone for the ones that it has asked for.
+    if ["$filter", "$search", "$orderby", "$count"]
+        .into_iter()
+        .any(|name| option(call, name).is_some())
+    {
+        return Err(GraphError::bad_request(
+            "Request_UnsupportedQuery",
+            "Unsupported Query.",
+        ));
+    }
     let top = match option(call, "$top") {
         None => 100,
         Some(text) => {
@@ -320,6 +330,28 @@ fn fields_of(user: &User, fields: &[&str]) -> Result<Map<String, Value>, GraphEr
         .collect()
 }
 
+/// Properties that a user has at Graph as well, and that nobody in this directory has a value for.
+const UNSET: &[&str] = &[
+    "ageGroup",
+    "city",
+    "companyName",
+    "country",
+    "createdDateTime",
+    "department",
+    "employeeHireDate",
+    "employeeId",
+    "employeeType",
+    "externalUserState",
+    "faxNumber",
+    "lastPasswordChangeDateTime",
+    "mailNickname",
+    "onPremisesSyncEnabled",
+    "postalCode",
+    "state",
+    "streetAddress",
+    "usageLocation",
+];
+
 fn field_of(user: &User, name: &str) -> Result<Value, GraphError> {
     Ok(match name {
         "accountEnabled" => json!(user.condition != Condition::Disabled),
@@ -335,6 +367,7 @@ fn field_of(user: &User, name: &str) -> Result<Value, GraphError> {
         "surname" => json!(user.surname),
         "userPrincipalName" => json!(user.upn),
         "userType" => json!(user.user_type),
+        name if UNSET.contains(&name) => Value::Null,
         _ => {
             return Err(GraphError::bad_request(
                 "BadRequest",
@@ -354,6 +387,8 @@ fn option<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+
+    use axum::http::StatusCode;
 
     use super::*;
     use crate::call::Form;
@@ -403,6 +438,19 @@ mod tests {
             (2500 + of_contoso, 2500 + of_contoso)
         );
         assert_eq!(sizes[..2], [999, 999]);
+
+        call.query = Form::parse(b"$top=1&$select=displayName,department");
+        let page = list(&emulator.service, &call, &caller).unwrap();
+        assert_eq!(page["value"][0]["department"], Value::Null);
+        for query in [
+            "$filter=accountEnabled eq true",
+            "$orderby=displayName",
+            "$select=nonsense",
+        ] {
+            call.query = Form::parse(query.as_bytes());
+            let refusal = list(&emulator.service, &call, &caller).unwrap_err();
+            assert_eq!(refusal.status, StatusCode::BAD_REQUEST, "{query}");
+        }
 
         call.query = Form::parse(b"$skiptoken=forged");
         assert_eq!(

@@ -45,7 +45,7 @@ pub fn identify<'a>(
     let client_id = call
         .form
         .get("client_id")
-        .or(basic.as_ref().map(|(id, _)| id.as_str()))
+        .or(basic.as_ref().map(|basic| basic.client_id.as_str()))
         .or(asserted.as_deref());
     let client_id = client_id.ok_or_else(|| EntraError::about(900144, &["client_id"]))?;
     let application = service
@@ -63,19 +63,17 @@ pub fn identify<'a>(
         return Ok((application, ProofKind::Assertion));
     }
     // A Basic header of someone else (of a proxy, say) proves nothing about the client in the body.
-    let basic_secret = basic
-        .as_ref()
-        .filter(|(id, _)| id == client_id)
-        .map(|(_, secret)| secret.as_str());
-    match call.form.get("client_secret").or(basic_secret) {
-        Some(secret) => {
-            check_secret(application, secret, call.now).map(|()| (application, ProofKind::Secret))
-        }
-        None => Ok((application, ProofKind::None)),
-    }
+    let basic = basic.as_ref().filter(|basic| basic.client_id == client_id);
+    let secrets = match (call.form.get("client_secret"), basic) {
+        (Some(secret), _) => vec![secret],
+        (None, Some(basic)) => vec![basic.secret.as_str(), basic.secret_as_sent.as_str()],
+        (None, None) => return Ok((application, ProofKind::None)),
+    };
+    check_secret(application, &secrets, call.now).map(|()| (application, ProofKind::Secret))
 }
 
-fn check_secret(application: &Application, secret: &str, now: i64) -> Result<(), EntraError> {
+/// Whether one of these is a good secret of the application.
+fn check_secret(application: &Application, secrets: &[&str], now: i64) -> Result<(), EntraError> {
     let id = application.client_id.to_string();
     if application.secrets.is_empty() && application.public_client {
         return Err(EntraError::new(700025));
@@ -83,7 +81,7 @@ fn check_secret(application: &Application, secret: &str, now: i64) -> Result<(),
     match application
         .secrets
         .iter()
-        .find(|known| known.value == secret)
+        .find(|known| secrets.contains(&known.value.as_str()))
     {
         None => Err(EntraError::about(7000215, &[&id])),
         // Dates of this form sort like text.
@@ -92,8 +90,15 @@ fn check_secret(application: &Application, secret: &str, now: i64) -> Result<(),
     }
 }
 
-/// User and password of a Basic header; both are form-encoded first (RFC 6749, 2.3.1).
-fn basic(call: &Call) -> Option<(String, String)> {
+/// User and password of a Basic header. Both are form-encoded first (RFC 6749, 2.3.1), but many libraries leave that out,
+/// so the secret counts in either form.
+struct Basic {
+    client_id: String,
+    secret: String,
+    secret_as_sent: String,
+}
+
+fn basic(call: &Call) -> Option<Basic> {
     let header = call.header(header::AUTHORIZATION.as_str())?;
     let (scheme, credentials) = header.split_once(' ')?;
     let credentials = String::from_utf8(BASE64_STANDARD.decode(credentials.trim()).ok()?).ok()?;
@@ -104,7 +109,30 @@ fn basic(call: &Call) -> Option<(String, String)> {
             .unwrap_or_default()
             .to_owned()
     };
-    scheme
-        .eq_ignore_ascii_case("basic")
-        .then(|| (decode(user), decode(password)))
+    scheme.eq_ignore_ascii_case("basic").then(|| Basic {
+        client_id: decode(user),
+        secret: decode(password),
+        secret_as_sent: password.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_basic_header_is_form_encoded_or_not() {
+        for (sent, decoded) in [("a+b%2F%25", "a b/%"), ("a+b/%", "a b/%")] {
+            let mut call = Call::internal("http://localhost", 0);
+            let credentials = BASE64_STANDARD.encode(format!("id:{sent}"));
+            call.headers.insert(
+                header::AUTHORIZATION,
+                format!("Basic {credentials}").parse().unwrap(),
+            );
+            let basic = basic(&call).unwrap();
+            assert_eq!(basic.client_id, "id");
+            assert_eq!(basic.secret, decoded);
+            assert_eq!(basic.secret_as_sent, sent);
+        }
+    }
 }
