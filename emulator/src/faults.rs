@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::call::Call;
 use crate::errors;
 use crate::locked;
 pub use endpoints::ENDPOINTS;
@@ -33,6 +34,7 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("huge", "200 with a JSON body of 64 MiB; =MEBIBYTES"),
     ("html", "200 with an HTML body"),
     ("body=[STATUS ]TEXT", "this text as the answer's body"),
+    ("body-file=[STATUS ]FILE", "what stands in this file as the answer's body (on the command line and in a file of faults only)"),
     ("error=NAME", "an OAuth error of this name"),
     ("error-200=NAME", "an OAuth error inside an answer 200; without a name invalid_grant"),
     ("aadsts=CODE", "the refusal with this AADSTS code, with the error and status that belong to it"),
@@ -283,6 +285,11 @@ fn status_number(text: &str) -> anyhow::Result<u16> {
     Ok(status)
 }
 
+/// The name of the endpoint at a path; the emulator's own pages have none.
+pub fn endpoint_of(path: &str) -> Option<&'static str> {
+    endpoints::names_of(path).first().copied()
+}
+
 /// The faults that are set.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Vec<Fault>>);
@@ -346,8 +353,9 @@ impl Faults {
     }
 
     /// Takes the next change to an ID token.
-    pub fn take_id_token_edit(&self) -> Option<IdTokenEdit> {
+    pub fn take_id_token_edit(&self, call: &Call) -> Option<IdTokenEdit> {
         let fault = self.take_first(|fault| matches!(fault.effect, Effect::IdToken(_)))?;
+        call.note_fault(&fault.spec);
         match fault.effect {
             Effect::IdToken(edit) => Some(edit),
             _ => None,
@@ -355,8 +363,9 @@ impl Faults {
     }
 
     /// Takes the next change to what a browser brings back.
-    pub fn take_way_back_edit(&self) -> Option<WayBackEdit> {
+    pub fn take_way_back_edit(&self, call: &Call) -> Option<WayBackEdit> {
         let fault = self.take_first(|fault| matches!(fault.effect, Effect::WayBack(_)))?;
+        call.note_fault(&fault.spec);
         match fault.effect {
             Effect::WayBack(edit) => Some(edit),
             _ => None,
@@ -364,13 +373,14 @@ impl Faults {
     }
 
     /// Takes the next refusal that a browser brings back.
-    pub fn take_way_back_error(&self) -> Option<Effect> {
+    pub fn take_way_back_error(&self, call: &Call) -> Option<Effect> {
         let fault = self.take_first(|fault| {
             matches!(
                 fault.effect,
                 Effect::WayBackError(_) | Effect::Error { .. } | Effect::Aadsts(_) | Effect::Crlf
             ) && ["authorize", "any"].contains(&fault.endpoint.as_str())
         })?;
+        call.note_fault(&fault.spec);
         Some(fault.effect)
     }
 
@@ -475,7 +485,10 @@ mod tests {
 
     #[test]
     fn every_listed_fault_can_be_set() {
-        for (form, _) in FAULTS {
+        for (form, _) in FAULTS
+            .iter()
+            .filter(|(form, _)| !form.starts_with("body-file"))
+        {
             let spec = form
                 .replace("[STATUS ]TEXT", "400 {}")
                 .replace("CODE", "50126")

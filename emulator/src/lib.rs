@@ -36,6 +36,7 @@ pub mod ca;
 mod call;
 mod clock;
 mod consents;
+mod cors;
 mod device_code;
 mod directory;
 mod discovery;
@@ -68,11 +69,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use axum::http::{Uri, header::LOCATION};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use uuid::Uuid;
 
 use authorize::request::Request;
 use ca::CertificateAuthority;
@@ -124,8 +124,12 @@ pub struct Options {
     pub tls: bool,
     /// The file in which the CA is kept; none means a CA for this one emulator.
     pub ca_file: Option<PathBuf>,
-    /// Further names in the server's certificate.
+    /// Further names of the server: in its certificate, and as Host of those whom `allow_remote_admin` lets in.
     pub tls_names: Vec<String>,
+    /// Whether an address that other machines can reach may be listened on.
+    pub allow_remote: bool,
+    /// Whether other machines may use the home page and `/_emulator/…` too: set faults, read the record.
+    pub allow_remote_admin: bool,
     /// Whether answers are kept, for a trace.
     pub trace: bool,
 }
@@ -142,10 +146,15 @@ pub struct Emulator {
 impl Emulator {
     /// Starts an emulator; when this returns, it answers.
     pub fn start(options: Options) -> anyhow::Result<Self> {
-        let service = Arc::new(Service::new(&options)?);
         let address = options
             .listen
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        if !address.ip().is_loopback() && !options.allow_remote {
+            bail!(
+                "{address} can be reached by other machines, and this is a toy with known keys and passwords: add --allow-remote if you mean it"
+            );
+        }
+        let service = Arc::new(Service::new(&options)?);
         let listener =
             TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         listener.set_nonblocking(true)?;
@@ -287,17 +296,14 @@ impl Emulator {
     /// Ends all sessions of a user (by name or id) or an application (by client id): refresh tokens issued so far are
     /// refused, and Graph answers access tokens issued so far with a claims challenge.
     pub fn revoke(&self, name: &str) -> anyhow::Result<()> {
-        self.service
-            .revocations
-            .revoke(self.service.clock.now(), self.owner(name)?);
-        Ok(())
+        self.service.revoke(name)
     }
 
     /// Has Graph answer the access tokens issued so far with a claims challenge; refresh tokens stay good.
     pub fn challenge(&self, name: &str) -> anyhow::Result<()> {
         self.service
             .revocations
-            .challenge(self.service.clock.now(), self.owner(name)?);
+            .challenge(self.service.clock.now(), self.service.owner(name)?);
         Ok(())
     }
 
@@ -314,7 +320,8 @@ impl Emulator {
         let uri: Uri = address.parse().context("this is no address")?;
         call.query = Form::parse(uri.query().unwrap_or_default().as_bytes());
         let names = Names::of_path(uri.path())
-            .with_context(|| format!("{} is no authorization endpoint", uri.path()))?;
+            .with_context(|| format!("{} is no authorization endpoint", uri.path()))?
+            .with_query(&service.directory, &call.query);
         let response = match Request::read(service, &call, &names, &call.query) {
             Ok(request) => {
                 let authority = service
@@ -420,18 +427,6 @@ impl Emulator {
             .application_by_key(name)
             .or_else(|| directory.application(name))
             .with_context(|| format!("there is no application '{name}'"))
-    }
-
-    fn owner(&self, name: &str) -> anyhow::Result<Uuid> {
-        let user = self.service.directory.user(name).map(|user| user.id);
-        let application = || {
-            self.service
-                .directory
-                .application(name)
-                .map(|application| application.client_id)
-        };
-        user.or_else(application)
-            .with_context(|| format!("there is no user or application '{name}'"))
     }
 }
 

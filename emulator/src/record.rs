@@ -61,7 +61,7 @@ pub struct Recorded {
     pub headers: Vec<(String, String)>,
     /// The status of the answer; nothing as long as there is none.
     pub status: Option<u16>,
-    /// The fault that was used.
+    /// The fault that was used; several are joined by a comma.
     pub fault: Option<String>,
     /// The body of the answer, where an exchange is traced.
     #[serde(skip)]
@@ -120,7 +120,7 @@ impl Record {
     }
 
     /// Notes a request down, and returns its number.
-    pub fn request(&self, call: &Call, connection: u64, fault: Option<&str>) -> u64 {
+    pub fn request(&self, call: &Call, connection: u64) -> u64 {
         let mut secrets = HashMap::new();
         let query = masked(&call.query, &mut secrets);
         let form = masked(&call.form, &mut secrets);
@@ -151,7 +151,7 @@ impl Record {
             form,
             headers,
             status: None,
-            fault: fault.map(str::to_owned),
+            fault: joined(&locked(&call.faults)),
             answer: None,
             secrets,
         });
@@ -161,8 +161,8 @@ impl Record {
         *count
     }
 
-    /// Notes down how a request was answered.
-    pub fn answer(&self, number: u64, status: u16, fault_was_used: bool, answer: Option<Vec<u8>>) {
+    /// Notes down how a request was answered, and with which faults.
+    pub fn answer(&self, number: u64, status: u16, faults: &[String], answer: Option<Vec<u8>>) {
         let mut requests = locked(&self.requests);
         if let Some(request) = requests
             .1
@@ -172,7 +172,7 @@ impl Record {
         {
             request.status = Some(status);
             request.answer = answer;
-            request.fault = request.fault.take().filter(|_| fault_was_used);
+            request.fault = joined(faults);
         }
     }
 
@@ -181,10 +181,21 @@ impl Record {
         locked(&self.requests).1.iter().cloned().collect()
     }
 
+    /// The newest requests, so many of them, oldest first.
+    pub fn latest(&self, count: usize) -> Vec<Recorded> {
+        let requests = locked(&self.requests);
+        let first = requests.1.len().saturating_sub(count);
+        requests.1.iter().skip(first).cloned().collect()
+    }
+
     /// Forgets the requests so far.
     pub fn clear(&self) {
         locked(&self.requests).1.clear();
     }
+}
+
+fn joined(faults: &[String]) -> Option<String> {
+    (!faults.is_empty()).then(|| shortened(&faults.join(", ")))
 }
 
 fn masked(form: &Form, secrets: &mut HashMap<String, Vec<u8>>) -> Vec<(String, String)> {

@@ -9,16 +9,29 @@ pub enum Platform {
     Web,
     /// A mobile or desktop application, which cannot.
     Public,
+    /// A script in a browser, which cannot either, and shows its origin instead.
+    SinglePage,
 }
 
 /// The platform of a redirect URI, if the application has registered it.
 pub fn registered(application: &Application, asked: &str) -> Option<Platform> {
     let among = |uris: &[String]| uris.iter().any(|uri| matches(uri, asked));
-    if among(&application.redirect_uris) {
-        Some(Platform::Web)
-    } else {
-        among(&application.public_redirect_uris).then_some(Platform::Public)
-    }
+    [
+        (&application.redirect_uris, Platform::Web),
+        (&application.public_redirect_uris, Platform::Public),
+        (&application.spa_redirect_uris, Platform::SinglePage),
+    ]
+    .into_iter()
+    .find(|(uris, _)| among(uris))
+    .map(|(_, platform)| platform)
+}
+
+/// Whether a page of this origin belongs to an application that is registered as a single-page one.
+pub fn is_single_page(application: &Application, page: &str) -> bool {
+    let uris = &application.spa_redirect_uris;
+    uris.iter()
+        .filter_map(|uri| origin(uri))
+        .any(|registered| matches(&registered, page))
 }
 
 /// A URI without a path has the path `/` (RFC 3986, 6.2.3).

@@ -31,6 +31,9 @@ const MASKED: &[&str] = &[
     "user_code",
 ];
 
+/// Fields of requests that differ from run to run.
+const VARYING: &[&str] = &["code_challenge", "nonce", "session_state", "sid", "state"];
+
 /// All requests and answers so far.
 pub fn write(emulator: &Emulator, format: Format) -> String {
     let mut text = String::new();
@@ -97,12 +100,32 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
                         text.replace(secret, mask)
                     })
             }
-            Err(_) => String::from_utf8_lossy(body).into_owned(),
+            Err(_) => without_values(&String::from_utf8_lossy(body)),
         };
         writeln!(out, "\n{}", stable(&body))?;
     }
     fence(out, "```")?;
     writeln!(out)
+}
+
+/// A page whose hidden fields have their names as values: what travels in them are codes, tokens and sealed states.
+fn without_values(html: &str) -> String {
+    const VALUE: &str = " value=\"";
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, field)) = rest.split_once("<input type=\"hidden\" name=\"") {
+        let (name, value) = field.split_once('"').unwrap_or((field, ""));
+        let after = value
+            .strip_prefix(VALUE)
+            .and_then(|value| value.split_once('"'))
+            .map_or("", |(_, after)| after);
+        let _ = write!(
+            text,
+            "{before}<input type=\"hidden\" name=\"{name}\"{VALUE}&lt;{name}&gt;\""
+        );
+        rest = after;
+    }
+    text + rest
 }
 
 /// Replaces the masked fields by their names, and collects what was replaced.
@@ -138,7 +161,7 @@ fn query(fields: &[(String, String)]) -> String {
 
 /// Percent-encoded, but for what reads well and does no harm; a secret is replaced by its name.
 fn field(name: &str, value: &str) -> String {
-    if value == MASK {
+    if value == MASK || VARYING.contains(&name) {
         return format!("{name}=<{name}>");
     }
     let encoded: String = byte_serialize(value.as_bytes()).collect();

@@ -14,7 +14,7 @@ use axum::extract::{Extension, State};
 use axum::http::{Response, StatusCode, header};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::html::{Html, html};
@@ -28,6 +28,7 @@ use crate::call::Call;
 use crate::consents::needs_admin;
 use crate::directory::{Application, Condition, FlowKind, User};
 use crate::errors::EntraError;
+use crate::id_token::Companions;
 use crate::provider::Provider;
 use crate::scopes::Scopes;
 use crate::service::Service;
@@ -70,7 +71,7 @@ enum Asked {
 
 /// Answers an authorization request: at once, or by the first page.
 pub fn begin(service: &Service, call: &Call, request: Request) -> Response<Body> {
-    if let Some(fault) = service.faults.take_way_back_error() {
+    if let Some(fault) = service.faults.take_way_back_error(call) {
         return refuse_on_purpose(service, call, &request, fault);
     }
     let progress = Progress {
@@ -323,6 +324,7 @@ impl<'a> Journey<'a> {
             _ => return Err(EntraError::new(50058)), // signed out in the meantime
         };
 
+        self.session.used_for(user.id, self.application);
         let request = &self.progress.request;
         let browser = BrowserSignIn {
             nonce: request.nonce.clone(),
@@ -332,6 +334,7 @@ impl<'a> Journey<'a> {
             flow: self.provider.flow.map(|flow| flow.name.clone()),
             name: self.progress.name.clone(),
             claims: request.claims.clone(),
+            single_page_until: None,
         };
         let mut fields = Fields::new();
         let code = request.code.then(|| {
@@ -353,16 +356,24 @@ impl<'a> Journey<'a> {
         if let Some(code) = &code {
             fields.push(("code".to_owned(), code.clone()));
         }
+        let mut grant = UserGrant {
+            user: &user,
+            tenant,
+            application: self.application,
+            scopes: self.scopes.clone(),
+            proof: ProofKind::None,
+            browser,
+        };
+        let access_token = match request.token {
+            true => Some(self.put_access_token(&mut fields, &mut grant)?),
+            false => None,
+        };
         if request.id_token {
-            let grant = UserGrant {
-                user: &user,
-                tenant,
-                application: self.application,
-                scopes: self.scopes.clone(),
-                proof: ProofKind::None,
-                browser,
+            let companions = Companions {
+                code: code.as_deref(),
+                access_token: access_token.as_deref(),
             };
-            let token = service.id_token(call, &grant, code.as_deref())?;
+            let token = service.id_token(call, &grant, companions)?;
             fields.push(("id_token".to_owned(), token));
         }
         if request.client_info {
@@ -372,11 +383,31 @@ impl<'a> Journey<'a> {
         if self.provider.is_entra() {
             fields.push(("session_state".to_owned(), account.sid.to_string()));
         }
-        let mut response = request.target.success(service, fields);
+        let mut response = request.target.success(service, call, fields);
         response
             .headers_mut()
             .insert(header::SET_COOKIE, self.session.cookie(service, call)?);
         Ok(response)
+    }
+
+    /// An access token from this endpoint comes with what the token endpoint says of it, and with no other token.
+    fn put_access_token(
+        &self,
+        fields: &mut Fields,
+        grant: &mut UserGrant<'_>,
+    ) -> Result<String, EntraError> {
+        let reserved = std::mem::take(&mut grant.scopes.reserved);
+        let answer = self.service.user_answer(self.call, grant)?;
+        grant.scopes.reserved = reserved;
+        let text = |name: &str| match answer.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        for name in ["access_token", "token_type", "expires_in", "scope"] {
+            fields.push((name.to_owned(), text(name)));
+        }
+        Ok(text("access_token"))
     }
 
     /// Shows a page.

@@ -11,6 +11,9 @@ use crate::redirect_uri::{Platform, with_path};
 use crate::sign_in;
 use crate::tokens::UserGrant;
 
+/// How long a single-page application can go on without a browser's sign-in: 24 hours.
+const SINGLE_PAGE_LIFETIME: i64 = 24 * 3600;
+
 impl TokenRequest<'_> {
     /// Tokens for a code, which is used up by that.
     pub fn authorization_code(&self) -> Result<Value, EntraError> {
@@ -37,13 +40,17 @@ impl TokenRequest<'_> {
                 scopes.reserved.push(reserved);
             }
         }
+        let mut browser = code.browser;
+        if code.platform == Platform::SinglePage {
+            browser.single_page_until = Some(call.now + SINGLE_PAGE_LIFETIME);
+        }
         let grant = UserGrant {
             user: &user,
             tenant: code.tenant,
             application: self.application,
             scopes,
             proof: self.proof,
-            browser: code.browser,
+            browser,
         };
         service.user_answer(call, &grant)
     }
@@ -58,6 +65,11 @@ impl TokenRequest<'_> {
             && !self.application.public_client
         {
             return Err(EntraError::new(7000218));
+        }
+        match (code.platform, self.is_cross_origin()) {
+            (Platform::SinglePage, false) => return Err(EntraError::new(9002327)),
+            (Platform::Web | Platform::Public, true) => return Err(EntraError::new(9002326)),
+            _ => {}
         }
         if code.redeemed {
             return Err(EntraError::new(54005));
@@ -165,6 +177,7 @@ mod tests {
         let names = Names {
             tenant: "contoso.com".to_owned(),
             policy: None,
+            in_query: false,
         };
         grant(&emulator.service, &call, names).map_err(|error| error.code)
     }
