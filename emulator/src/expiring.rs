@@ -1,17 +1,19 @@
 //! A map that forgets: entries expire, and the oldest make room when it is full.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 
 /// At most `limit` entries, each until its time.
 #[derive(Debug)]
-pub struct Expiring<V> {
+pub struct Expiring<K, V> {
     limit: usize,
-    entries: HashMap<String, V>,
+    entries: HashMap<K, V>,
     /// Keys in the order in which they came, with the second in which each expires.
-    order: VecDeque<(i64, String)>,
+    order: VecDeque<(i64, K)>,
 }
 
-impl<V> Expiring<V> {
+impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
     /// An empty map.
     pub fn new(limit: usize) -> Self {
         Self {
@@ -22,7 +24,7 @@ impl<V> Expiring<V> {
     }
 
     /// Adds an entry that nobody needs after `expires`; false if the key is there already.
-    pub fn insert(&mut self, now: i64, expires: i64, key: String, value: V) -> bool {
+    pub fn insert(&mut self, now: i64, expires: i64, key: K, value: V) -> bool {
         while self
             .order
             .front()
@@ -41,7 +43,10 @@ impl<V> Expiring<V> {
     }
 
     /// The entry of this key.
-    pub fn get(&mut self, key: &str) -> Option<&mut V> {
+    pub fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
         self.entries.get_mut(key)
     }
 
@@ -57,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_oldest_and_the_expired_make_room() {
-        let mut map = Expiring::new(2);
+        let mut map = Expiring::<String, _>::new(2);
         assert!(
             map.insert(0, 10, "a".into(), 1)
                 && map.insert(0, 10, "b".into(), 2)

@@ -41,7 +41,7 @@ pub struct Service {
     /// Authorization codes.
     pub codes: Codes,
     /// The ids of the client assertions that were used, with their signatures.
-    pub assertions: Mutex<Expiring<Vec<u8>>>,
+    pub assertions: Mutex<Expiring<String, Vec<u8>>>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// The requests so far.

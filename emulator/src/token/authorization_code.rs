@@ -8,8 +8,9 @@ use crate::authorize::codes::Code;
 use crate::directory::Authority;
 use crate::errors::EntraError;
 use crate::redirect_uri::{Platform, with_path};
+use crate::scopes::Scopes;
 use crate::sign_in;
-use crate::tokens::UserGrant;
+use crate::tokens::{BrowserSignIn, UserGrant};
 
 /// How long a single-page application can go on without a browser's sign-in: 24 hours.
 const SINGLE_PAGE_LIFETIME: i64 = 24 * 3600;
@@ -97,7 +98,11 @@ impl TokenRequest<'_> {
             return Err(EntraError::new(501481));
         }
         code.redeemed = true;
-        Ok(code.clone())
+        let redeemed = code.clone();
+        // That it was used is all that is left to know.
+        code.scopes = Scopes::default();
+        code.browser = BrowserSignIn::default();
+        Ok(redeemed)
     }
 
     /// A code is redeemed where it was issued: at the same authority, or at the tenant that the user has signed in to.

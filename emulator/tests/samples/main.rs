@@ -14,6 +14,7 @@ mod client_credentials;
 mod contract;
 mod device_code;
 mod docs;
+mod emulator;
 mod exec;
 mod manifests;
 mod memory;

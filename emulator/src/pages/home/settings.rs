@@ -43,8 +43,16 @@ fn one(service: &Service, call: &Call, base: &str, application: &Application) ->
             text
         )
     });
+    // The first one shows what is in the others.
+    let is_first = service
+        .directory
+        .applications
+        .first()
+        .is_some_and(|first| first.key == application.key);
+    let open = html!("{}", if is_first { " open" } else { "" });
     html!(
-        "<details><summary><strong>{}</strong> <span>{}</span></summary>\n<p class=\"note\">Shell, or <code>.env</code></p>\n<pre>{}</pre>\n{}</details>\n",
+        "<details{}><summary><strong>{}</strong> <span>{}</span></summary>\n<p class=\"note\">Shell, or <code>.env</code></p>\n<pre>{}</pre>\n{}</details>\n",
+        open,
         application.key,
         application
             .note
