@@ -243,15 +243,14 @@ async fn respond(
     service: Arc<Service>,
 ) -> Result<Response<Body>, Closed> {
     let (head, body) = request.into_parts();
+    // Not even the beginning is read of what says that it is too long.
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Ok(too_long());
+    }
     let body = match tokio::time::timeout(PATIENCE, Limited::new(body, BODY_LIMIT).collect()).await
     {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => {
-            return Ok(refused(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body of the request is too long, or broken.",
-            ));
-        }
+        Ok(Err(_)) => return Ok(too_long()),
         Err(_) => {
             return Ok(refused(
                 StatusCode::REQUEST_TIMEOUT,
@@ -375,6 +374,13 @@ async fn respond(
 /// The emulator's own addresses are not part of what it stands in for.
 fn is_recorded(path: &str) -> bool {
     !(path == "/" || path == "/favicon.ico" || path.starts_with("/_emulator/"))
+}
+
+fn too_long() -> Response<Body> {
+    refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "The body of the request is too long, or broken.",
+    )
 }
 
 fn refused(status: StatusCode, words: &'static str) -> Response<Body> {

@@ -100,7 +100,10 @@ fn authorize(emulator: &Emulator, more: &[(&str, &str)]) -> String {
 }
 
 /// The fields by which the web sample redeems a code.
-fn redemption<'a>(settings: &'a BTreeMap<String, String>, code: &'a str) -> Vec<(&'a str, &'a str)> {
+fn redemption<'a>(
+    settings: &'a BTreeMap<String, String>,
+    code: &'a str,
+) -> Vec<(&'a str, &'a str)> {
     vec![
         ("client_id", &settings["CLIENT_ID"]),
         ("client_secret", &settings["CLIENT_SECRET"]),

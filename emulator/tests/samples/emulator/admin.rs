@@ -31,21 +31,56 @@ fn no_other_site_gets_in() {
     for (method, path) in ADDRESSES {
         for (row, client, headers) in [
             ("a foreign Host", &rebound, vec![]),
-            ("a foreign Host that is its own origin", &rebound, vec![("Origin", rebound.base.as_str())]),
+            (
+                "a foreign Host that is its own origin",
+                &rebound,
+                vec![("Origin", rebound.base.as_str())],
+            ),
             ("another address", &by_address, vec![]),
-            ("a name that only begins well", &client.by_name(&format!("localhost.evil.example:{port}")), vec![]),
-            ("a foreign Origin", &client, vec![("Origin", "https://evil.example")]),
-            ("an Origin that nobody has", &client, vec![("Origin", "null")]),
-            ("the other port of this machine", &client, vec![("Origin", "http://127.0.0.1:1")]),
-            ("across sites", &client, vec![("Sec-Fetch-Site", "cross-site")]),
-            ("from a sister site", &client, vec![("Sec-Fetch-Site", "same-site")]),
+            (
+                "a name that only begins well",
+                &client.by_name(&format!("localhost.evil.example:{port}")),
+                vec![],
+            ),
+            (
+                "a foreign Origin",
+                &client,
+                vec![("Origin", "https://evil.example")],
+            ),
+            (
+                "an Origin that nobody has",
+                &client,
+                vec![("Origin", "null")],
+            ),
+            (
+                "the other port of this machine",
+                &client,
+                vec![("Origin", "http://127.0.0.1:1")],
+            ),
+            (
+                "across sites",
+                &client,
+                vec![("Sec-Fetch-Site", "cross-site")],
+            ),
+            (
+                "from a sister site",
+                &client,
+                vec![("Sec-Fetch-Site", "same-site")],
+            ),
         ] {
             let answer = client.send(method, path, &headers, "");
             assert_eq!(answer.status, 403, "{row}: {method} {path}");
-            assert!(!answer.body.contains("Worker#1001"), "{row}: {method} {path}");
+            assert!(
+                !answer.body.contains("Worker#1001"),
+                "{row}: {method} {path}"
+            );
         }
     }
-    assert_eq!(client.get("/_emulator/faults").json()[0]["fault"], "me:hang", "nothing has changed");
+    assert_eq!(
+        client.get("/_emulator/faults").json()[0]["fault"],
+        "me:hang",
+        "nothing has changed"
+    );
     assert_eq!(emulator.key_ids(), kids);
 }
 
@@ -56,8 +91,17 @@ fn own_users_get_in_by_every_name_of_this_machine() {
     for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]"] {
         let client = client.by_name(&format!("{host}:{port}"));
         assert_eq!(client.get("/_emulator/faults").status, 200, "{host}");
-        let origin = [("Origin", client.base.as_str()), ("Sec-Fetch-Site", "same-origin")];
-        assert_eq!(client.send("DELETE", "/_emulator/faults", &origin, "").status, 200, "{host}");
+        let origin = [
+            ("Origin", client.base.as_str()),
+            ("Sec-Fetch-Site", "same-origin"),
+        ];
+        assert_eq!(
+            client
+                .send("DELETE", "/_emulator/faults", &origin, "")
+                .status,
+            200,
+            "{host}"
+        );
     }
 }
 
@@ -67,7 +111,12 @@ fn forms_need_an_origin() {
     let (_emulator, client) = start(Options::default());
     let fields = [("action", "rotate-keys")];
     assert_eq!(client.post("/", &fields).status, 403);
-    assert_eq!(client.post_with("/", &[("Origin", &client.base)], &fields).status, 303);
+    assert_eq!(
+        client
+            .post_with("/", &[("Origin", &client.base)], &fields)
+            .status,
+        303
+    );
 }
 
 /// For containers: other machines get in when they are told to, by an address or a given name, and no other site does.
@@ -96,19 +145,40 @@ fn other_machines_get_in_only_when_told_so() {
         .unwrap();
         let port = emulator.url().rsplit_once(':').unwrap().1.to_owned();
         let ask = |host: &str, origin: &str| {
-            let mut stream = std::net::TcpStream::connect((outside, port.parse().unwrap())).unwrap();
+            let mut stream =
+                std::net::TcpStream::connect((outside, port.parse().unwrap())).unwrap();
             use std::io::{Read, Write};
             write!(stream, "GET /_emulator/requests HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{origin}\r\n").unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).unwrap();
             answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
         };
-        for host in [outside.to_string(), "localhost".to_owned(), "emulator".to_owned()] {
-            assert_eq!(ask(&format!("{host}:{port}"), ""), expected, "{host} {admin}");
+        for host in [
+            outside.to_string(),
+            "localhost".to_owned(),
+            "emulator".to_owned(),
+        ] {
+            assert_eq!(
+                ask(&format!("{host}:{port}"), ""),
+                expected,
+                "{host} {admin}"
+            );
         }
         assert_eq!(ask("evil.example", ""), 403);
-        assert_eq!(ask(&format!("{outside}:{port}"), "Origin: https://evil.example\r\n"), 403);
-        assert_eq!(ask(&format!("{outside}:{port}"), "Sec-Fetch-Site: cross-site\r\n"), 403);
+        assert_eq!(
+            ask(
+                &format!("{outside}:{port}"),
+                "Origin: https://evil.example\r\n"
+            ),
+            403
+        );
+        assert_eq!(
+            ask(
+                &format!("{outside}:{port}"),
+                "Sec-Fetch-Site: cross-site\r\n"
+            ),
+            403
+        );
     }
 }
 
@@ -117,10 +187,17 @@ fn other_machines_get_in_only_when_told_so() {
 fn sign_in_pages_take_no_form_of_another_site() {
     let (_emulator, client) = start(Options::default());
     for path in ["/login", "/devicelogin"] {
-        for headers in [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")] {
-            client.post_with(path, &[headers], &[("user_code", "x")]).shows(403, "another site");
+        for headers in [
+            ("Origin", "https://evil.example"),
+            ("Sec-Fetch-Site", "cross-site"),
+        ] {
+            client
+                .post_with(path, &[headers], &[("user_code", "x")])
+                .shows(403, "another site");
         }
-        client.post(path, &[("state_of_page", "forged")]).shows(400, "too old");
+        client
+            .post(path, &[("state_of_page", "forged")])
+            .shows(400, "too old");
     }
 }
 
@@ -132,15 +209,27 @@ fn pages_say_what_browsers_may_do() {
         ("/".to_owned(), 200),
         ("/devicelogin".to_owned(), 200),
         (authorize(&emulator, &[]), 200),
-        (authorize(&emulator, &[("redirect_uri", "https://evil.example/<script>")]), 400),
+        (
+            authorize(
+                &emulator,
+                &[("redirect_uri", "https://evil.example/<script>")],
+            ),
+            400,
+        ),
         ("/common/oauth2/v2.0/logout".to_owned(), 200),
-        ("/nowhere<script>alert(1)</script>".replace('<', "%3C"), 404),
+        ("/nowhere%3Cscript%3Ealert(1)%3C/script%3E".to_owned(), 404),
     ] {
         let page = client.get(&path);
         assert_eq!(page.status, status, "{path}");
         let policy = page.header("content-security-policy").unwrap();
-        assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"), "{policy}");
-        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"),
+            "{policy}"
+        );
+        assert!(
+            policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+            "{policy}"
+        );
         for (name, value) in [
             ("x-frame-options", "DENY"),
             ("x-content-type-options", "nosniff"),
@@ -149,6 +238,9 @@ fn pages_say_what_browsers_may_do() {
             assert_eq!(page.header(name), Some(value), "{path}");
         }
         assert!(page.body.contains("This is a development tool"), "{path}");
-        assert!(!page.body.contains("<script>") && !page.body.contains("evil.example/<"), "{path}");
+        assert!(
+            !page.body.contains("<script>") && !page.body.contains("evil.example/<"),
+            "{path}"
+        );
     }
 }

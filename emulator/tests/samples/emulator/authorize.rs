@@ -29,16 +29,26 @@ fn line_19_response_types_and_modes() {
             let answer = client.get(&request);
             let location = answer.location();
             let row = format!("{response_type} {mode}: {location}");
-            assert!(location.starts_with(&format!("{REDIRECT_URI}{place}")), "{row}");
+            assert!(
+                location.starts_with(&format!("{REDIRECT_URI}{place}")),
+                "{row}"
+            );
             let fields = answer.carried();
             assert_eq!(fields["state"], "a state & more", "{row}");
-            assert_eq!(fields.contains_key("code"), response_type.contains("code"), "{row}");
+            assert_eq!(
+                fields.contains_key("code"),
+                response_type.contains("code"),
+                "{row}"
+            );
             match fields.get("id_token") {
                 Some(token) => {
                     let claims = claims(token);
                     assert_eq!(claims["nonce"], "a nonce", "{row}");
                     let hash = fields.get("code").map(|code| half_hash(code));
-                    assert_eq!(claims.get("c_hash").and_then(|hash| hash.as_str()), hash.as_deref());
+                    assert_eq!(
+                        claims.get("c_hash").and_then(|hash| hash.as_str()),
+                        hash.as_deref()
+                    );
                 }
                 None => assert!(!response_type.contains("id_token"), "{row}"),
             }
@@ -46,26 +56,39 @@ fn line_19_response_types_and_modes() {
         for response_type in ["code", "code id_token", "id_token"] {
             let page = client.get(&authorize(
                 emulator,
-                &[("response_type", response_type), ("response_mode", "form_post")],
+                &[
+                    ("response_type", response_type),
+                    ("response_mode", "form_post"),
+                ],
             ));
-            page.shows(200, &format!("<form method=\"post\" action=\"{REDIRECT_URI}\">"));
+            page.shows(
+                200,
+                &format!("<form method=\"post\" action=\"{REDIRECT_URI}\">"),
+            );
             page.shows(200, "name=\"state\" value=\"a state &amp; more\"");
             let has = |name: &str| page.body.contains(&format!("name=\"{name}\" value=\""));
             assert_eq!(has("code"), response_type.contains("code"));
             assert_eq!(has("id_token"), response_type.contains("id_token"));
             let policy = page.header("content-security-policy").unwrap();
-            assert!(policy.contains("form-action 'self' http://localhost:5000;"), "{policy}");
+            assert!(
+                policy.contains("form-action 'self' http://localhost:5000;"),
+                "{policy}"
+            );
         }
         // A token never gets into a log of addresses, and nothing comes that nobody knows.
-        for (name, value, error) in [
-            ("response_type", "id_token", "invalid_request"),
-            ("response_type", "token", "unsupported_response_type"),
-            ("response_type", "code code", "unsupported_response_type"),
-            ("response_type", "something", "unsupported_response_type"),
+        for (response_type, mode, error) in [
+            ("id_token", "query", "invalid_request"),
+            ("token", "", "unsupported_response_type"),
+            ("code code", "", "unsupported_response_type"),
+            ("something", "query", "unsupported_response_type"),
         ] {
-            let answer = client.get(&authorize(emulator, &[(name, value), ("response_mode", "query")]));
-            let fields = answer.carried();
-            assert_eq!((fields["error"].as_str(), fields["state"].as_str()), (error, "a state & more"), "{value}");
+            let request = authorize(
+                emulator,
+                &[("response_type", response_type), ("response_mode", mode)],
+            );
+            let fields = client.get(&request).carried();
+            let told = (fields["error"].as_str(), fields["state"].as_str());
+            assert_eq!(told, (error, "a state & more"), "{response_type}");
         }
     });
 }
@@ -85,15 +108,27 @@ fn line_19_access_tokens_from_the_authorization_endpoint() {
             ],
         );
         let answer = client.get(&request);
-        assert!(answer.location().starts_with("http://localhost:3000/#"), "{answer:#?}");
+        assert!(
+            answer.location().starts_with("http://localhost:3000/#"),
+            "{answer:#?}"
+        );
         let fields = answer.carried();
-        assert_eq!((fields["token_type"].as_str(), fields["expires_in"].as_str()), ("Bearer", "3599"));
+        assert_eq!(
+            (fields["token_type"].as_str(), fields["expires_in"].as_str()),
+            ("Bearer", "3599")
+        );
         let token = &fields["access_token"];
-        assert_eq!(client.graph("/v1.0/me", token).json()["userPrincipalName"], EMPLOYEE);
+        assert_eq!(
+            client.graph("/v1.0/me", token).json()["userPrincipalName"],
+            EMPLOYEE
+        );
         if let Some(id_token) = fields.get("id_token") {
             assert_eq!(claims(id_token)["at_hash"], half_hash(token));
         }
-        assert_eq!(fields.contains_key("id_token"), response_type.contains("id_token"));
+        assert_eq!(
+            fields.contains_key("id_token"),
+            response_type.contains("id_token")
+        );
         assert_eq!(fields.contains_key("code"), response_type.contains("code"));
     }
 }
@@ -108,7 +143,10 @@ fn line_20_codes_are_good_once_and_for_one_request() {
     over_both(|emulator, client| {
         let settings = settings(emulator, "flask-equivalent-web");
         let redeem = |code: &str, name, value| {
-            client.token("contoso.com", &with(&redemption(&settings, code), name, value))
+            client.token(
+                "contoso.com",
+                &with(&redemption(&settings, code), name, value),
+            )
         };
         let first = code(emulator, client, &[]);
         for (name, value, refusal) in [
@@ -119,19 +157,35 @@ fn line_20_codes_are_good_once_and_for_one_request() {
             ("client_secret", "", 7000218),
             ("code", "wrong", 70000),
         ] {
-            assert_eq!(redeem(&first, name, value).code(), refusal, "{name}={value}");
+            assert_eq!(
+                redeem(&first, name, value).code(),
+                refusal,
+                "{name}={value}"
+            );
         }
         let tokens = redeem(&first, "", "").json();
-        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["nonce"], "a nonce");
+        assert_eq!(
+            claims(tokens["id_token"].as_str().unwrap())["nonce"],
+            "a nonce"
+        );
         assert_eq!(redeem(&first, "", "").code(), 54005);
 
         // PKCE is checked when it is used, and not required.
-        let plain = code(emulator, client, &[("code_challenge", ""), ("code_challenge_method", "")]);
+        let plain = code(
+            emulator,
+            client,
+            &[("code_challenge", ""), ("code_challenge_method", "")],
+        );
         assert_eq!(redeem(&plain, "code_verifier", "").status, 200);
         let other = client_id(emulator, "desktop-browser");
         let stolen = code(emulator, client, &[]);
         let fields = with(&redemption(&settings, &stolen), "client_id", &other);
-        assert_eq!(client.token("contoso.com", &with(&fields, "client_secret", "")).code(), 70000);
+        assert_eq!(
+            client
+                .token("contoso.com", &with(&fields, "client_secret", ""))
+                .code(),
+            70000
+        );
     });
 }
 
@@ -141,22 +195,63 @@ fn line_20_codes_expire() {
     let settings = settings(&emulator, "flask-equivalent-web");
     let late = code(&emulator, &client, &[]);
     emulator.advance_clock(601);
-    assert_eq!(client.token("contoso.com", &redemption(&settings, &late)).code(), 70008);
+    assert_eq!(
+        client
+            .token("contoso.com", &redemption(&settings, &late))
+            .code(),
+        70008
+    );
 }
 
 #[test]
 fn line_21_only_registered_addresses_are_redirected_to() {
     let (emulator, client) = signing_in();
     for (key, redirect_uri, is_registered) in [
-        ("flask-equivalent-web", "http://localhost:5000/getAToken", true),
-        ("flask-equivalent-web", "http://localhost:61234/getAToken", true),
-        ("flask-equivalent-web", "http://localhost:5000/getatoken", false),
-        ("flask-equivalent-web", "http://localhost:5000/getAToken/", false),
-        ("flask-equivalent-web", "http://localhost:5000/getAToken?a=b", false),
-        ("flask-equivalent-web", "https://web.contoso.com/getAToken", true),
-        ("flask-equivalent-web", "https://web.contoso.com:444/getAToken", false),
-        ("flask-equivalent-web", "https://web.contoso.com.evil.example/getAToken", false),
-        ("flask-equivalent-web", "http://localhost:5000@evil.example/getAToken", false),
+        (
+            "flask-equivalent-web",
+            "http://localhost:5000/getAToken",
+            true,
+        ),
+        (
+            "flask-equivalent-web",
+            "http://localhost:61234/getAToken",
+            true,
+        ),
+        (
+            "flask-equivalent-web",
+            "http://localhost:5000/getatoken",
+            false,
+        ),
+        (
+            "flask-equivalent-web",
+            "http://localhost:5000/getAToken/",
+            false,
+        ),
+        (
+            "flask-equivalent-web",
+            "http://localhost:5000/getAToken?a=b",
+            false,
+        ),
+        (
+            "flask-equivalent-web",
+            "https://web.contoso.com/getAToken",
+            true,
+        ),
+        (
+            "flask-equivalent-web",
+            "https://web.contoso.com:444/getAToken",
+            false,
+        ),
+        (
+            "flask-equivalent-web",
+            "https://web.contoso.com.evil.example/getAToken",
+            false,
+        ),
+        (
+            "flask-equivalent-web",
+            "http://localhost:5000@evil.example/getAToken",
+            false,
+        ),
         ("flask-equivalent-web", "//evil.example/getAToken", false),
         ("flask-equivalent-web", "javascript:alert(1)", false),
         ("flask-equivalent-web", "", false),
@@ -164,24 +259,51 @@ fn line_21_only_registered_addresses_are_redirected_to() {
         ("desktop-browser", "http://localhost:61234/", true),
         ("desktop-browser", "http://127.0.0.1:5/", true),
         ("desktop-browser", "http://localhost:61234/path", false),
-        ("flask-equivalent-web-redirect-uri-missing", "http://localhost:5000/getAToken", false),
+        (
+            "flask-equivalent-web-redirect-uri-missing",
+            "http://localhost:5000/getAToken",
+            false,
+        ),
     ] {
         let id = client_id(&emulator, key);
         // With and without something else that is wrong: that is told to registered addresses only.
         for response_type in ["code", "nonsense"] {
-            let fields = [("client_id", id.as_str()), ("response_type", response_type), ("scope", "openid"), ("redirect_uri", redirect_uri)];
-            let answer = client.get(&format!("/contoso.com/oauth2/v2.0/authorize?{}", query(&fields)));
+            let fields = [
+                ("client_id", id.as_str()),
+                ("response_type", response_type),
+                ("scope", "openid"),
+                ("redirect_uri", redirect_uri),
+            ];
+            let answer = client.get(&format!(
+                "/contoso.com/oauth2/v2.0/authorize?{}",
+                query(&fields)
+            ));
             match is_registered {
-                true => assert!(answer.location().starts_with(redirect_uri), "{redirect_uri}"),
+                true => assert!(
+                    answer.location().starts_with(redirect_uri),
+                    "{redirect_uri}"
+                ),
                 false => {
-                    assert_eq!((answer.status, answer.header("location")), (400, None), "{redirect_uri}");
-                    let code = if redirect_uri.is_empty() { "AADSTS900144" } else { "AADSTS50011" };
+                    assert_eq!(
+                        (answer.status, answer.header("location")),
+                        (400, None),
+                        "{redirect_uri}"
+                    );
+                    let code = if redirect_uri.is_empty() {
+                        "AADSTS900144"
+                    } else {
+                        "AADSTS50011"
+                    };
                     answer.shows(400, code);
                 }
             }
         }
     }
-    let unknown = query(&[("client_id", "00000000-0000-0000-0000-000000000001"), ("redirect_uri", REDIRECT_URI), ("response_type", "code")]);
+    let unknown = query(&[
+        ("client_id", "00000000-0000-0000-0000-000000000001"),
+        ("redirect_uri", REDIRECT_URI),
+        ("response_type", "code"),
+    ]);
     let page = client.get(&format!("/contoso.com/oauth2/v2.0/authorize?{unknown}"));
     page.shows(400, "AADSTS700016");
     assert_eq!(page.header("location"), None);
@@ -189,17 +311,41 @@ fn line_21_only_registered_addresses_are_redirected_to() {
 
 #[test]
 fn line_22_a_person_signs_in_at_the_pages() {
-    let emulator = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
+    let emulator = Emulator::start(Options {
+        tls: true,
+        ..Options::default()
+    })
+    .unwrap();
     for client in [Client::http(&emulator), Client::tls(&emulator)] {
-        emulator.withdraw_consent(EMPLOYEE, "flask-equivalent-web").unwrap();
+        emulator
+            .withdraw_consent(EMPLOYEE, "flask-equivalent-web")
+            .unwrap();
         let request = authorize(&emulator, &[]);
         let mut browser = Browser::open(&client, &request);
-        browser.page.shows(200, "Pick an account").shows(200, "Zoë &lt;Solo&gt; Ångström");
-        assert!(!browser.page.body.contains("<script"), "no JavaScript is needed");
-        browser.fill(&[("account", EMPLOYEE)]).page.shows(200, "Enter password");
-        browser.fill(&[("password", "wrong")]).page.shows(200, "AADSTS50126");
-        browser.fill(&[("password", EMPLOYEE_PASSWORD)]).page.shows(200, "Permissions requested");
-        browser.page.shows(200, "Sign you in and read your profile").shows(200, "python-webapp");
+        browser
+            .page
+            .shows(200, "Pick an account")
+            .shows(200, "Zoë &lt;Solo&gt; Ångström");
+        assert!(
+            !browser.page.body.contains("<script"),
+            "no JavaScript is needed"
+        );
+        browser
+            .fill(&[("account", EMPLOYEE)])
+            .page
+            .shows(200, "Enter password");
+        browser
+            .fill(&[("password", "wrong")])
+            .page
+            .shows(200, "AADSTS50126");
+        browser
+            .fill(&[("password", EMPLOYEE_PASSWORD)])
+            .page
+            .shows(200, "Permissions requested");
+        browser
+            .page
+            .shows(200, "Sign you in and read your profile")
+            .shows(200, "python-webapp");
         browser.fill(&[]);
         assert!(browser.page.carried().contains_key("code"));
 
@@ -225,12 +371,23 @@ fn line_22_a_person_signs_in_at_the_pages() {
 #[test]
 fn line_22_prompts_and_hints_without_a_session() {
     let (emulator, client) = start(Options::default());
-    let none = client.get(&authorize(&emulator, &[("prompt", "none")])).carried();
+    let none = client
+        .get(&authorize(&emulator, &[("prompt", "none")]))
+        .carried();
     assert_eq!(none["error"], "login_required");
     let hinted = client.get(&authorize(&emulator, &[("login_hint", "zoe@contoso.com")]));
-    hinted.shows(200, "Enter password").shows(200, "for zoe@contoso.com");
-    for (name, value) in [("prompt", "none login"), ("prompt", "sometimes"), ("max_age", "x"), ("claims", "{")] {
-        let refused = client.get(&authorize(&emulator, &[(name, value)])).carried();
+    hinted
+        .shows(200, "Enter password")
+        .shows(200, "for zoe@contoso.com");
+    for (name, value) in [
+        ("prompt", "none login"),
+        ("prompt", "sometimes"),
+        ("max_age", "x"),
+        ("claims", "{"),
+    ] {
+        let refused = client
+            .get(&authorize(&emulator, &[(name, value)]))
+            .carried();
         assert_eq!(refused["error"], "invalid_request", "{name}={value}");
     }
 }
@@ -240,20 +397,39 @@ fn line_22_a_domain_hint_chooses_among_those_signed_in() {
     let (emulator, client) = start(Options::default());
     let id = client_id(&emulator, "desktop-browser");
     let request = |more: &[(&str, &str)]| {
-        let mut fields = vec![("client_id", id.as_str()), ("response_type", "code"), ("scope", "openid User.Read"), ("redirect_uri", "http://localhost:5000/")];
+        let mut fields = vec![
+            ("client_id", id.as_str()),
+            ("response_type", "code"),
+            ("scope", "openid User.Read"),
+            ("redirect_uri", "http://localhost:5000/"),
+        ];
         fields.extend(more);
         format!("/organizations/oauth2/v2.0/authorize?{}", query(&fields))
     };
     let mut browser = Browser::open(&client, &request(&[("login_hint", EMPLOYEE)]));
     browser.fill(&[("password", EMPLOYEE_PASSWORD)]);
     browser.go(&request(&[("prompt", "select_account")]));
-    browser.fill(&[("account", "ada@fabrikam.com")]).fill(&[("password", "Fabrikam#2001")]);
-    browser.fill(&[]); // at home, nobody has granted her the permissions yet
-    browser.go(&request(&[])).page.shows(200, "Pick an account").shows(200, "(signed in)");
-    let hinted = browser.go(&request(&[("domain_hint", "fabrikam.com"), ("prompt", "none")])).page.carried();
+    browser
+        .fill(&[("account", "ada@fabrikam.com")])
+        .fill(&[("password", "Fabrikam#2001")]);
+    browser
+        .go(&request(&[]))
+        .page
+        .shows(200, "Pick an account")
+        .shows(200, "(signed in)");
+    let hinted = browser
+        .go(&request(&[
+            ("domain_hint", "fabrikam.com"),
+            ("prompt", "none"),
+        ]))
+        .page
+        .carried();
     assert!(hinted.contains_key("code"), "{hinted:?}");
     let both = browser.go(&request(&[("prompt", "none")])).page.carried();
-    assert!(both["error_description"].contains("AADSTS16000"), "{both:?}");
+    assert!(
+        both["error_description"].contains("AADSTS16000"),
+        "{both:?}"
+    );
 }
 
 /// The right AADSTS code for each wrong, on the page where it is wrong.
@@ -270,17 +446,35 @@ fn line_22_each_wrong_has_its_own_words() {
         ("mfa@contoso.com", "Second#1006", "Approve sign-in request"),
     ] {
         let mut browser = Browser::open(&client, &authorize(&emulator, &[("login_hint", user)]));
-        browser.fill(&[("password", password)]).page.shows(200, shown);
+        browser
+            .fill(&[("password", password)])
+            .page
+            .shows(200, shown);
     }
-    for (name, shown) in [("nobody@contoso.com", "AADSTS50034"), ("iris@idp.example", "AADSTS50020")] {
+    for (name, shown) in [
+        ("nobody@contoso.com", "AADSTS50034"),
+        ("iris@idp.example", "AADSTS50020"),
+    ] {
         let mut browser = Browser::open(&client, &authorize(&emulator, &[]));
-        browser.fill(&[("other_account", name)]).page.shows(200, shown);
+        browser
+            .fill(&[("other_account", name)])
+            .page
+            .shows(200, shown);
     }
     // What is beyond a user is refused to the application.
-    let admin = authorize(&emulator, &[("scope", "User.Read.All"), ("login_hint", EMPLOYEE)]);
+    let admin = authorize(
+        &emulator,
+        &[("scope", "User.Read.All"), ("login_hint", EMPLOYEE)],
+    );
     let mut browser = Browser::open(&client, &admin);
-    let refused = browser.fill(&[("password", EMPLOYEE_PASSWORD)]).page.carried();
-    assert!(refused["error_description"].starts_with("AADSTS90094"), "{refused:?}");
+    let refused = browser
+        .fill(&[("password", EMPLOYEE_PASSWORD)])
+        .page
+        .carried();
+    assert!(
+        refused["error_description"].starts_with("AADSTS90094"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -290,12 +484,17 @@ fn line_23_logout() {
         let id = client_id(emulator, "flask-equivalent-web");
         let back = "http://localhost:5000/";
         let id_token = {
-            let fields = client.get(&authorize(emulator, &[("response_type", "id_token")])).carried();
+            let fields = client
+                .get(&authorize(emulator, &[("response_type", "id_token")]))
+                .carried();
             fields["id_token"].clone()
         };
         for (hint, path) in [
             (&[][..], "oauth2/v2.0/logout"),
-            (&[("id_token_hint", id_token.as_str())], "oauth2/v2.0/logout"),
+            (
+                &[("id_token_hint", id_token.as_str())],
+                "oauth2/v2.0/logout",
+            ),
             (&[("client_id", id.as_str())], "oauth2/v2.0/logout"),
             (&[("logout_hint", EMPLOYEE)], "oauth2/v2.0/logout"),
             (&[], "oauth2/logout"),
@@ -304,16 +503,35 @@ fn line_23_logout() {
             assert!(browser.go(&silent).page.carried().contains_key("code"));
             let mut fields = vec![("post_logout_redirect_uri", back), ("state", "a b")];
             fields.extend(hint);
-            let location = browser.go(&format!("/contoso.com/{path}?{}", query(&fields))).page.location();
+            let location = browser
+                .go(&format!("/contoso.com/{path}?{}", query(&fields)))
+                .page
+                .location();
             assert_eq!(location, format!("{back}?state=a+b"), "{hint:?}");
-            assert_eq!(browser.go(&silent).page.carried()["error"], "login_required", "{hint:?}");
+            assert_eq!(
+                browser.go(&silent).page.carried()["error"],
+                "login_required",
+                "{hint:?}"
+            );
         }
         for (fields, row) in [
             (vec![], "no address"),
-            (vec![("post_logout_redirect_uri", "https://evil.example/")], "a foreign address"),
-            (vec![("post_logout_redirect_uri", back), ("client_id", "00000000-0000-0000-0000-000000000001")], "another client"),
+            (
+                vec![("post_logout_redirect_uri", "https://evil.example/")],
+                "a foreign address",
+            ),
+            (
+                vec![
+                    ("post_logout_redirect_uri", back),
+                    ("client_id", "00000000-0000-0000-0000-000000000001"),
+                ],
+                "another client",
+            ),
         ] {
-            let page = client.get(&format!("/contoso.com/oauth2/v2.0/logout?{}", query(&fields)));
+            let page = client.get(&format!(
+                "/contoso.com/oauth2/v2.0/logout?{}",
+                query(&fields)
+            ));
             page.shows(200, "You signed out of your account");
             assert_eq!(page.header("location"), None, "{row}");
         }
@@ -326,18 +544,41 @@ fn line_23_applications_are_told_that_a_browser_has_signed_out() {
     let id = client_id(&emulator, "single-page");
     let request = authorize(
         &emulator,
-        &[("client_id", &id), ("redirect_uri", "http://localhost:3000/"), ("response_type", "id_token")],
+        &[
+            ("client_id", &id),
+            ("redirect_uri", "http://localhost:3000/"),
+            ("response_type", "id_token"),
+        ],
     );
     let mut browser = Browser::open(&client, &request);
-    let sid = claims(&browser.page.carried()["id_token"])["sid"].as_str().unwrap().to_owned();
-    let leave = query(&[("post_logout_redirect_uri", "http://localhost:3000/"), ("state", "x")]);
-    let page = &browser.go(&format!("/contoso.com/oauth2/v2.0/logout?{leave}")).page;
-    page.shows(200, &format!("<iframe src=\"http://localhost:3000/signed-out?sid={sid}\""));
+    let sid = claims(&browser.page.carried()["id_token"])["sid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let leave = query(&[
+        ("post_logout_redirect_uri", "http://localhost:3000/"),
+        ("state", "x"),
+    ]);
+    let page = &browser
+        .go(&format!("/contoso.com/oauth2/v2.0/logout?{leave}"))
+        .page;
+    page.shows(
+        200,
+        &format!("<iframe src=\"http://localhost:3000/signed-out?sid={sid}\""),
+    );
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("frame-src http://localhost:3000;"), "{policy}");
-    assert_eq!(page.header("refresh"), Some("2; url=http://localhost:3000/?state=x"));
+    assert!(
+        policy.contains("frame-src http://localhost:3000;"),
+        "{policy}"
+    );
+    assert_eq!(
+        page.header("refresh"),
+        Some("2; url=http://localhost:3000/?state=x")
+    );
     // Told once: nobody is signed in any more.
-    let again = &browser.go(&format!("/contoso.com/oauth2/v2.0/logout?{leave}")).page;
+    let again = &browser
+        .go(&format!("/contoso.com/oauth2/v2.0/logout?{leave}"))
+        .page;
     assert_eq!(again.location(), "http://localhost:3000/?state=x");
 }
 
@@ -348,21 +589,41 @@ fn b2c_takes_the_user_flow_from_the_query_too() {
     let settings = settings(&emulator, "flask-equivalent-web-b2c");
     let tenant = "contosob2c.onmicrosoft.com";
     let metadata = client
-        .get(&format!("/{tenant}/v2.0/.well-known/openid-configuration?p=B2C_1_signupsignin1"))
+        .get(&format!(
+            "/{tenant}/v2.0/.well-known/openid-configuration?p=B2C_1_signupsignin1"
+        ))
         .json();
     let address = |name: &str| metadata[name].as_str().unwrap().to_owned();
-    let token = format!("{}/{tenant}/oauth2/v2.0/token?p=b2c_1_signupsignin1", client.base);
+    let token = format!(
+        "{}/{tenant}/oauth2/v2.0/token?p=b2c_1_signupsignin1",
+        client.base
+    );
     assert_eq!(address("token_endpoint"), token);
     assert!(client.get(&address("jwks_uri")).json()["keys"].is_array());
-    let fields = query(&[("client_id", &settings["CLIENT_ID"]), ("response_type", "code"), ("redirect_uri", REDIRECT_URI), ("scope", "openid offline_access")]);
-    let back = client.get(&format!("{}&{fields}", address("authorization_endpoint"))).carried();
+    let fields = query(&[
+        ("client_id", &settings["CLIENT_ID"]),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT_URI),
+        ("scope", "openid offline_access"),
+    ]);
+    let back = client
+        .get(&format!("{}&{fields}", address("authorization_endpoint")))
+        .carried();
     let redeem = with(&redemption(&settings, &back["code"]), "code_verifier", "");
     let path = token.strip_prefix(&client.base).unwrap();
     let tokens = client.post(path, &redeem).json();
-    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["tfp"], "B2C_1_signupsignin1");
-    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["iss"], metadata["issuer"]);
+    assert_eq!(
+        claims(tokens["id_token"].as_str().unwrap())["tfp"],
+        "B2C_1_signupsignin1"
+    );
+    assert_eq!(
+        claims(tokens["id_token"].as_str().unwrap())["iss"],
+        metadata["issuer"]
+    );
     for wrong in ["", "?p=B2C_1_other"] {
-        let answer = client.get(&format!("/{tenant}/v2.0/.well-known/openid-configuration{wrong}"));
+        let answer = client.get(&format!(
+            "/{tenant}/v2.0/.well-known/openid-configuration{wrong}"
+        ));
         assert_eq!(answer.code(), 90010, "{wrong}");
     }
 }

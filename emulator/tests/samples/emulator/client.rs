@@ -217,7 +217,7 @@ impl Answer {
     /// This status, and this text on the page.
     #[track_caller]
     pub fn shows(&self, status: u16, text: &str) -> &Self {
-        assert_eq!(self.status, status, "{self:#?}");
+        assert_eq!(self.status, status, "\"{text}\": {self:#?}");
         assert!(self.body.contains(text), "\"{text}\" is missing: {self:#?}");
         self
     }
@@ -281,7 +281,11 @@ impl Browser {
             .unwrap_or_else(|| panic!("no form: {:#?}", self.page));
         let state = between("name=\"state_of_page\" value=\"");
         let mut fields = fields.to_vec();
-        fields.extend(state.as_ref().map(|state| ("state_of_page", state.as_str())));
+        fields.extend(
+            state
+                .as_ref()
+                .map(|state| ("state_of_page", state.as_str())),
+        );
         let headers = [
             ("Cookie", self.cookie.as_str()),
             ("Origin", &self.client.base),

@@ -51,11 +51,19 @@ impl Serve {
         let mut greeting = Vec::new();
         for line in lines {
             greeting.push(line.unwrap());
-            if greeting.last().unwrap().starts_with("CLIENT_SECRET='toy~Secret.web-redirect") {
+            if greeting
+                .last()
+                .unwrap()
+                .starts_with("CLIENT_SECRET='toy~Secret.web-redirect")
+            {
                 break;
             }
         }
-        Self { process, greeting, _home: home }
+        Self {
+            process,
+            greeting,
+            _home: home,
+        }
     }
 
     fn get(&self, path: &str) -> Value {
@@ -90,11 +98,20 @@ fn serve_says_where_it_is_first_and_then_the_settings() {
     ] {
         assert!(all.contains(line), "{line}: {all}");
     }
-    assert_eq!(serve.get("/_emulator/faults"), serde_json::json!([{ "fault": "me:cut", "times": 2 }]));
+    assert_eq!(
+        serve.get("/_emulator/faults"),
+        serde_json::json!([{ "fault": "me:cut", "times": 2 }])
+    );
     // Ctrl-C ends it, and well.
     let mut serve = serve;
     let id = serve.process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(serve.process.wait().unwrap().code(), Some(0));
 }
 
@@ -109,7 +126,10 @@ fn serve_speaks_tls_with_the_ca_that_ca_writes() {
     };
     let shown = ca(file.to_str().unwrap());
     for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
-        assert!(shown.contains(&format!("export {name}='{}'\n", file.display())), "{shown}");
+        assert!(
+            shown.contains(&format!("export {name}='{}'\n", file.display())),
+            "{shown}"
+        );
     }
     let first = fs::read_to_string(&file).unwrap();
     assert!(first.starts_with("-----BEGIN CERTIFICATE-----") && !first.contains("PRIVATE"));
@@ -122,14 +142,30 @@ fn serve_listens_for_other_machines_only_when_told_so() {
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let refused = run(&["serve", "--listen", listen]);
         assert_eq!(refused.status.code(), Some(1), "{listen}");
-        assert!(text(&refused.stderr).contains("add --allow-remote if you mean it"), "{refused:?}");
+        assert!(
+            text(&refused.stderr).contains("add --allow-remote if you mean it"),
+            "{refused:?}"
+        );
     }
     let alone = run(&["serve", "--allow-remote-admin"]);
     assert_eq!(alone.status.code(), Some(2), "needs --allow-remote");
     // The library is no way around it.
     let listen = Some("0.0.0.0:0".parse().unwrap());
-    assert!(Emulator::start(Options { listen, ..Options::default() }).is_err());
-    assert!(Emulator::start(Options { listen, allow_remote: true, ..Options::default() }).is_ok());
+    assert!(
+        Emulator::start(Options {
+            listen,
+            ..Options::default()
+        })
+        .is_err()
+    );
+    assert!(
+        Emulator::start(Options {
+            listen,
+            allow_remote: true,
+            ..Options::default()
+        })
+        .is_ok()
+    );
 }
 
 #[test]
@@ -142,13 +178,27 @@ fn faults_come_from_files_too() {
     fs::write(&list, format!("# a comment\n\ntoken:hang*3\n{body}\n")).unwrap();
     let serve = Serve::start(&["--faults", list.to_str().unwrap()]);
     let faults = serve.get("/_emulator/faults");
-    assert_eq!(faults[0], serde_json::json!({ "fault": "token:hang", "times": 3 }));
-    assert_eq!(faults[1]["fault"], "discovery:body=503 <h1>5 * 3 = down*always</h1>");
+    assert_eq!(
+        faults[0],
+        serde_json::json!({ "fault": "token:hang", "times": 3 })
+    );
+    assert_eq!(
+        faults[1]["fault"],
+        "discovery:body=503 <h1>5 * 3 = down*always</h1>"
+    );
     let missing = run(&["serve", "--fault", "token:body-file=/nowhere/at/all"]);
-    assert!(text(&missing.stderr).contains("/nowhere/at/all"), "{missing:?}");
+    assert!(
+        text(&missing.stderr).contains("/nowhere/at/all"),
+        "{missing:?}"
+    );
     // A request names no files.
     let (_emulator, client) = start(Options::default());
-    let answer = client.send("POST", "/_emulator/faults", &[], "token:body-file=/etc/passwd");
+    let answer = client.send(
+        "POST",
+        "/_emulator/faults",
+        &[],
+        "token:body-file=/etc/passwd",
+    );
     assert_eq!(answer.status, 400);
 }
 
@@ -164,13 +214,24 @@ fn small_inspections() {
     // Keys come from the seed: what one emulator issues is good at the next.
     let (_emulator, client) = start(Options::default());
     let token = text(&token.stdout);
-    assert_eq!(client.graph("/v1.0/me", token.trim()).json()["displayName"], "Contoso Employee");
+    assert_eq!(
+        client.graph("/v1.0/me", token.trim()).json()["displayName"],
+        "Contoso Employee"
+    );
 
     let faults = text(&run(&["faults"]).stdout);
-    for name in ["status-NNN=SECONDS", "idtoken:wrong-nonce", "50126", "body-file="] {
+    for name in [
+        "status-NNN=SECONDS",
+        "idtoken:wrong-nonce",
+        "50126",
+        "body-file=",
+    ] {
         assert!(faults.contains(name), "{name}");
     }
     for command in ["serve", "exec", "ca", "faults", "users", "token"] {
-        assert!(text(&run(&[command, "--help"]).stdout).contains("Usage: emulator"), "{command}");
+        assert!(
+            text(&run(&[command, "--help"]).stdout).contains("Usage: emulator"),
+            "{command}"
+        );
     }
 }

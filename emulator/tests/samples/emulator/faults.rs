@@ -66,9 +66,15 @@ fn each_fault_does_what_it_says_once_and_the_record_tells() {
         let spoiled = client.token("contoso.com", &grant);
         assert!(is_seen(&spoiled, &kid), "{fault}: {spoiled:#?}");
         let good = client.token("contoso.com", &grant).json();
-        assert!(good["id_token"].is_string() && good["refresh_token"].is_string(), "{fault}: once");
+        assert!(
+            good["id_token"].is_string() && good["refresh_token"].is_string(),
+            "{fault}: once"
+        );
         let requests = emulator.requests();
-        let noted: Vec<_> = requests.iter().map(|request| request.fault.as_deref()).collect();
+        let noted: Vec<_> = requests
+            .iter()
+            .map(|request| request.fault.as_deref())
+            .collect();
         assert_eq!(noted, [Some(*fault), None], "{fault}");
     }
 }
@@ -77,26 +83,83 @@ fn each_fault_does_what_it_says_once_and_the_record_tells() {
 #[test]
 fn each_endpoint_has_faults_of_its_own() {
     let (emulator, client) = signing_in();
-    let user = emulator.user_token(EMPLOYEE, "device-code", "openid User.Read User.ReadBasic.All").unwrap();
+    let user = emulator
+        .user_token(
+            EMPLOYEE,
+            "device-code",
+            "openid User.Read User.ReadBasic.All",
+        )
+        .unwrap();
     let device = client_id(&emulator, "device-code");
     let rows: &[(&str, &str, fn(&Answer) -> bool)] = &[
-        ("discovery:wrong-issuer", "/contoso.com/v2.0/.well-known/openid-configuration", |a| a.json()["issuer"] == openid::FOREIGN_ISSUER),
-        ("discovery:without=jwks_uri", "/contoso.com/v2.0/.well-known/openid-configuration", |a| a.json().get("jwks_uri").is_none()),
-        ("discovery:foreign-endpoints", "/contoso.com/v2.0/.well-known/openid-configuration", |a| a.json()["token_endpoint"].as_str().unwrap().starts_with("https://login.example/")),
-        ("keys:no-keys", "/contoso.com/discovery/v2.0/keys", |a| a.json()["keys"].as_array().unwrap().is_empty()),
-        ("keys:no-kid", "/contoso.com/discovery/v2.0/keys", |a| a.json()["keys"][0].get("kid").is_none()),
-        ("keys:garbage", "/contoso.com/discovery/v2.0/keys", |a| serde_json::from_str::<Value>(&a.body).is_err()),
-        ("instance:status-500", "/common/discovery/instance?authorization_endpoint=x", |a| a.status == 500),
-        ("userrealm:status-504", "/common/userrealm/x", |a| a.status == 504),
-        ("userinfo:wrong-sub", "/oidc/userinfo", |a| a.json()["sub"] == "of-somebody-else"),
-        ("me:unauthorized", "/v1.0/me", |a| a.status == 401 && !a.header("www-authenticate").unwrap().contains("claims=")),
-        ("me:cae", "/v1.0/me", |a| a.header("www-authenticate").unwrap().contains("claims=\"")),
-        ("graph:status-429=3", "/v1.0/me", |a| a.any_json()["error"]["code"] == "TooManyRequests" && a.header("retry-after") == Some("3")),
-        ("manager:status-403", "/v1.0/me/manager", |a| a.any_json()["error"]["code"] == "Authorization_RequestDenied"),
-        ("users:next-link=https://evil.example/", "/v1.0/users", |a| a.json()["@odata.nextLink"] == "https://evil.example/"),
-        ("users:next-link-loop", "/v1.0/users", |a| a.json()["@odata.nextLink"].as_str().unwrap().ends_with("/v1.0/users")),
+        (
+            "discovery:wrong-issuer",
+            "/contoso.com/v2.0/.well-known/openid-configuration",
+            |a| a.json()["issuer"] == openid::FOREIGN_ISSUER,
+        ),
+        (
+            "discovery:without=jwks_uri",
+            "/contoso.com/v2.0/.well-known/openid-configuration",
+            |a| a.json().get("jwks_uri").is_none(),
+        ),
+        (
+            "discovery:foreign-endpoints",
+            "/contoso.com/v2.0/.well-known/openid-configuration",
+            |a| {
+                a.json()["token_endpoint"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("https://login.example/")
+            },
+        ),
+        ("keys:no-keys", "/contoso.com/discovery/v2.0/keys", |a| {
+            a.json()["keys"].as_array().unwrap().is_empty()
+        }),
+        ("keys:no-kid", "/contoso.com/discovery/v2.0/keys", |a| {
+            a.json()["keys"][0].get("kid").is_none()
+        }),
+        ("keys:garbage", "/contoso.com/discovery/v2.0/keys", |a| {
+            serde_json::from_str::<Value>(&a.body).is_err()
+        }),
+        (
+            "instance:status-500",
+            "/common/discovery/instance?authorization_endpoint=x",
+            |a| a.status == 500,
+        ),
+        ("userrealm:status-504", "/common/userrealm/x", |a| {
+            a.status == 504
+        }),
+        ("userinfo:wrong-sub", "/oidc/userinfo", |a| {
+            a.json()["sub"] == "of-somebody-else"
+        }),
+        ("me:unauthorized", "/v1.0/me", |a| {
+            a.status == 401 && !a.header("www-authenticate").unwrap().contains("claims=")
+        }),
+        ("me:cae", "/v1.0/me", |a| {
+            a.header("www-authenticate").unwrap().contains("claims=\"")
+        }),
+        ("graph:status-429=3", "/v1.0/me", |a| {
+            a.any_json()["error"]["code"] == "TooManyRequests"
+                && a.header("retry-after") == Some("3")
+        }),
+        ("manager:status-403", "/v1.0/me/manager", |a| {
+            a.any_json()["error"]["code"] == "Authorization_RequestDenied"
+        }),
+        (
+            "users:next-link=https://evil.example/",
+            "/v1.0/users",
+            |a| a.json()["@odata.nextLink"] == "https://evil.example/",
+        ),
+        ("users:next-link-loop", "/v1.0/users", |a| {
+            a.json()["@odata.nextLink"]
+                .as_str()
+                .unwrap()
+                .ends_with("/v1.0/users")
+        }),
         ("any:status-500", "/common/userrealm/x", |a| a.status == 500),
-        ("logout:status-503", "/common/oauth2/v2.0/logout", |a| a.status == 503),
+        ("logout:status-503", "/common/oauth2/v2.0/logout", |a| {
+            a.status == 503
+        }),
     ];
     for (fault, path, is_seen) in rows {
         emulator.clear_requests();
@@ -104,12 +167,18 @@ fn each_endpoint_has_faults_of_its_own() {
         let answer = client.graph(path, &user);
         assert!(is_seen(&answer), "{fault}: {answer:#?}");
         assert_eq!(emulator.requests()[0].fault.as_deref(), Some(*fault));
-        assert!(!is_seen(&client.graph(path, &user)) || *fault == "discovery:no", "{fault}: once");
+        client.graph(path, &user);
+        assert_eq!(emulator.requests()[1].fault, None, "{fault}: once");
     }
-    for (fault, name) in [("devicecode:no-message", "message"), ("devicecode:no-interval", "interval")] {
+    for (fault, name) in [
+        ("devicecode:no-message", "message"),
+        ("devicecode:no-interval", "interval"),
+    ] {
         emulator.fault(fault).unwrap();
         let fields = [("client_id", device.as_str()), ("scope", "User.Read")];
-        let begun = client.post("/contoso.com/oauth2/v2.0/devicecode", &fields).json();
+        let begun = client
+            .post("/contoso.com/oauth2/v2.0/devicecode", &fields)
+            .json();
         assert!(begun.get(name).is_none(), "{fault}");
     }
 }
@@ -119,15 +188,31 @@ fn faults_of_the_way_back_are_in_the_record_too() {
     let (emulator, client) = signing_in();
     let rows: &[(&str, fn(&BTreeMap<String, String>) -> bool)] = &[
         ("authorize:no-state", |fields| !fields.contains_key("state")),
-        ("authorize:wrong-state", |fields| fields["state"] == "of-somebody-else"),
+        ("authorize:wrong-state", |fields| {
+            fields["state"] == "of-somebody-else"
+        }),
         ("authorize:no-code", |fields| !fields.contains_key("code")),
-        ("authorize:code-and-error", |fields| fields.contains_key("code") && fields.contains_key("error")),
-        ("authorize:iss=https://x.example", |fields| fields["iss"] == "https://x.example"),
-        ("authorize:bare-error=server_error", |fields| fields["error"] == "server_error" && !fields.contains_key("error_description")),
-        ("authorize:cancel", |fields| fields["error"] == "access_denied"),
-        ("authorize:aadsts=50105", |fields| fields["error_description"].contains("AADSTS50105")),
-        ("idtoken:wrong-nonce", |fields| claims(&fields["id_token"])["nonce"] == "of-somebody-else"),
-        ("idtoken:wrong-c-hash", |fields| claims(&fields["id_token"])["c_hash"] == "LDktKdoQak3Pk0cnXxCltA"),
+        ("authorize:code-and-error", |fields| {
+            fields.contains_key("code") && fields.contains_key("error")
+        }),
+        ("authorize:iss=https://x.example", |fields| {
+            fields["iss"] == "https://x.example"
+        }),
+        ("authorize:bare-error=server_error", |fields| {
+            fields["error"] == "server_error" && !fields.contains_key("error_description")
+        }),
+        ("authorize:cancel", |fields| {
+            fields["error"] == "access_denied"
+        }),
+        ("authorize:aadsts=50105", |fields| {
+            fields["error_description"].contains("AADSTS50105")
+        }),
+        ("idtoken:wrong-nonce", |fields| {
+            claims(&fields["id_token"])["nonce"] == "of-somebody-else"
+        }),
+        ("idtoken:wrong-c-hash", |fields| {
+            claims(&fields["id_token"])["c_hash"] == "LDktKdoQak3Pk0cnXxCltA"
+        }),
     ];
     for (fault, is_seen) in rows {
         emulator.clear_requests();
@@ -163,11 +248,20 @@ fn answers_that_hang_break_off_or_never_come() {
     let port: u16 = client.base.rsplit_once(':').unwrap().1.parse().unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-    crate::support::until("the request is there", || emulator.requests().pop().filter(|request| request.fault.is_some()));
+    crate::support::until("the request is there", || {
+        emulator
+            .requests()
+            .pop()
+            .filter(|request| request.fault.is_some())
+    });
     stream.set_nonblocking(true).unwrap();
     thread::sleep(Duration::from_millis(50));
     let read = stream.read(&mut [0; 1]);
-    assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "open, and silent");
+    assert_eq!(
+        read.unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock,
+        "open, and silent"
+    );
     assert_eq!(emulator.requests().pop().unwrap().status, None);
 }
 
@@ -175,15 +269,37 @@ fn answers_that_hang_break_off_or_never_come() {
 fn faults_are_set_so_many_times_or_always_and_while_it_runs() {
     let (_emulator, client) = start(Options::default());
     let status = || client.get("/common/userrealm/x").status;
-    let set = client.send("POST", "/_emulator/faults", &[], "# two\nuserrealm:status-500*2\n\nuserrealm:status-502");
+    let set = client.send(
+        "POST",
+        "/_emulator/faults",
+        &[],
+        "# two\nuserrealm:status-500*2\n\nuserrealm:status-502",
+    );
     assert_eq!(set.json().as_array().unwrap().len(), 2);
-    assert_eq!([status(), status(), status(), status()], [500, 500, 502, 200]);
-    client.send("POST", "/_emulator/faults", &[], "userrealm:status-500*always");
+    assert_eq!(
+        [status(), status(), status(), status()],
+        [500, 500, 502, 200]
+    );
+    client.send(
+        "POST",
+        "/_emulator/faults",
+        &[],
+        "userrealm:status-500*always",
+    );
     assert_eq!([status(), status(), status()], [500; 3]);
-    assert_eq!(client.get("/_emulator/faults").json()[0]["times"], Value::Null);
+    assert_eq!(
+        client.get("/_emulator/faults").json()[0]["times"],
+        Value::Null
+    );
     client.send("DELETE", "/_emulator/faults", &[], "");
     assert_eq!(status(), 200);
-    for wrong in ["nonsense", "nowhere:hang", "token:nonsense", "token:aadsts=1", "token:status-99"] {
+    for wrong in [
+        "nonsense",
+        "nowhere:hang",
+        "token:nonsense",
+        "token:aadsts=1",
+        "token:status-99",
+    ] {
         let refused = client.send("POST", "/_emulator/faults", &[], wrong);
         assert_eq!(refused.status, 400, "{wrong}");
     }
@@ -207,7 +323,8 @@ fn no_fault_is_left_out_here() {
     let source = include_str!("faults.rs");
     for (form, _) in FAULTS {
         let name = form.split(['=', 'N']).next().unwrap().trim_end_matches('-');
-        let is_tested = source.contains(&format!(":{name}")) || ["body-file", "interval", "verification-uri"].contains(&name);
+        let is_tested = source.contains(&format!(":{name}"))
+            || ["body-file", "interval", "verification-uri"].contains(&name);
         assert!(is_tested, "{form}");
     }
 }

@@ -36,13 +36,60 @@ impl Numbers {
 const MARKUP: &str = "<xss'\">";
 /// What parsers and routers stumble over.
 const TOKENS: &[&[u8]] = &[
-    b"%3Cxss%27%22%3E", b"<xss'\">", b"..%2f", b"%2e%2e/", b"//", b"/../", b"\\..\\", b"%00", b"%", b"%f", b"%zz",
-    b"%ff%fe", b"%c0%ae", b"%0d%0aX:%20y", b"\0", b"\xff", b"\xe2\x80\xae", b"&", b"=", b"&&", b";", b"?", b"#", b"+",
-    b"[]", b"[", b"{", b"\"", b"'", b"$", b"(", b")", b",", b"-1", b"1e999", b"18446744073709551616", b"null",
-    b"true", b"{tenantid}", b"/etc/passwd", b"file:///etc/passwd", b"https://evil.example/", b"javascript:1",
-    b"@evil.example", b" ", b"\t", b"a.b.c", b"..", b".", b"eyJhbGciOiJub25lIn0.e30.",
+    b"%3Cxss%27%22%3E",
+    b"<xss'\">",
+    b"..%2f",
+    b"%2e%2e/",
+    b"//",
+    b"/../",
+    b"\\..\\",
+    b"%00",
+    b"%",
+    b"%f",
+    b"%zz",
+    b"%ff%fe",
+    b"%c0%ae",
+    b"%0d%0aX:%20y",
+    b"\0",
+    b"\xff",
+    b"\xe2\x80\xae",
+    b"&",
+    b"=",
+    b"&&",
+    b";",
+    b"?",
+    b"#",
+    b"+",
+    b"[]",
+    b"[",
+    b"{",
+    b"\"",
+    b"'",
+    b"$",
+    b"(",
+    b")",
+    b",",
+    b"-1",
+    b"1e999",
+    b"18446744073709551616",
+    b"null",
+    b"true",
+    b"{tenantid}",
+    b"/etc/passwd",
+    b"file:///etc/passwd",
+    b"https://evil.example/",
+    b"javascript:1",
+    b"@evil.example",
+    b" ",
+    b"\t",
+    b"a.b.c",
+    b"..",
+    b".",
+    b"eyJhbGciOiJub25lIn0.e30.",
 ];
-const METHODS: &[&str] = &["GET", "POST", "POST", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "X"];
+const METHODS: &[&str] = &[
+    "GET", "POST", "POST", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "X",
+];
 const TYPES: &[&str] = &[
     "application/x-www-form-urlencoded",
     "application/x-www-form-urlencoded",
@@ -52,7 +99,19 @@ const TYPES: &[&str] = &[
     "text/plain",
     "",
 ];
-const HOSTS: &[&str] = &["localhost", "localhost", "localhost", "127.0.0.1", "evil.example", "a,b", "<xss>", "[::1]:1", "", "a b", "user@x"];
+const HOSTS: &[&str] = &[
+    "localhost",
+    "localhost",
+    "localhost",
+    "127.0.0.1",
+    "evil.example",
+    "a,b",
+    "<xss>",
+    "[::1]:1",
+    "",
+    "a b",
+    "user@x",
+];
 
 fn mutate(example: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = example.to_vec();
@@ -121,17 +180,30 @@ impl Target<'_> {
             0 => numbers.one_of(HOSTS).to_owned(),
             _ => format!("127.0.0.1:{port}"),
         };
-        request.extend(format!(" HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {}\r\n", numbers.one_of(TYPES)).bytes());
+        request.extend(
+            format!(
+                " HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {}\r\n",
+                numbers.one_of(TYPES)
+            )
+            .bytes(),
+        );
         for header in &self.headers {
             let header = match numbers.below(3) {
                 0 => mutate(header.as_bytes(), numbers),
                 _ => header.clone().into_bytes(),
             };
-            request.extend(header.iter().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)));
+            request.extend(
+                header
+                    .iter()
+                    .filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)),
+            );
             request.extend(b"\r\n");
         }
         if numbers.below(3) == 0 {
-            request.extend(format!("Origin: http://127.0.0.1:{port}\r\nSec-Fetch-Site: same-origin\r\n").bytes());
+            request.extend(
+                format!("Origin: http://127.0.0.1:{port}\r\nSec-Fetch-Site: same-origin\r\n")
+                    .bytes(),
+            );
         }
         let body = mutate(body.as_bytes(), numbers);
         request.extend(format!("Content-Length: {}\r\n\r\n", body.len()).bytes());
@@ -142,7 +214,9 @@ impl Target<'_> {
     fn send(&self, request: &[u8]) -> Vec<u8> {
         let host = self.emulator.url().split_once("://").unwrap().1;
         let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -170,8 +244,16 @@ fn judge(answer: &[u8], asked: usize) -> Result<(), String> {
         if line.starts_with("x: y") {
             return Err("a header that the request has made".to_owned());
         }
-        let Some(location) = line.strip_prefix("location: ") else { continue };
-        let known = ["http://localhost:", "http://127.0.0.1:", "https://localhost:", "https://web.contoso.com/", "/#"];
+        let Some(location) = line.strip_prefix("location: ") else {
+            continue;
+        };
+        let known = [
+            "http://localhost:",
+            "http://127.0.0.1:",
+            "https://localhost:",
+            "https://web.contoso.com/",
+            "/#",
+        ];
         let rest = known.iter().find_map(|known| location.strip_prefix(known));
         let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
         if host.is_none_or(|host| host.contains(['@', '\\'])) {
@@ -181,14 +263,19 @@ fn judge(answer: &[u8], asked: usize) -> Result<(), String> {
     if head.to_lowercase().contains("content-type: text/html") && body.contains(&MARKUP[..4]) {
         return Err("markup that the request has made".to_owned());
     }
-    if ["root:x:0", "BEGIN PRIVATE", "[package]"].iter().any(|file| body.contains(file)) {
+    if ["root:x:0", "BEGIN PRIVATE", "[package]"]
+        .iter()
+        .any(|file| body.contains(file))
+    {
         return Err("a file".to_owned());
     }
     Ok(())
 }
 
 fn fuzz(emulator: &Emulator, examples: &[(&str, String)], headers: &[&str]) {
-    let examples = examples.iter().map(|(path, body)| ((*path).to_owned(), body.clone()));
+    let examples = examples
+        .iter()
+        .map(|(path, body)| ((*path).to_owned(), body.clone()));
     Target {
         emulator,
         examples: examples.collect(),
@@ -205,22 +292,48 @@ fn fuzz_discovery() {
         &emulator,
         &[
             ("/contoso.com/v2.0/.well-known/openid-configuration", none()),
-            ("/contosob2c.onmicrosoft.com/v2.0/.well-known/openid-configuration?p=B2C_1_signupsignin1", none()),
-            ("/contosob2c.onmicrosoft.com/B2C_1_signupsignin1/discovery/v2.0/keys", none()),
+            (
+                "/contosob2c.onmicrosoft.com/v2.0/.well-known/openid-configuration?p=B2C_1_signupsignin1",
+                none(),
+            ),
+            (
+                "/contosob2c.onmicrosoft.com/B2C_1_signupsignin1/discovery/v2.0/keys",
+                none(),
+            ),
             ("/idp.example/.well-known/openid-configuration", none()),
-            ("/common/discovery/instance?api-version=1.1&authorization_endpoint=https://login.microsoftonline.com/common/oauth2/v2.0/authorize", none()),
-            ("/common/userrealm/contoso_employee@contoso.com?api-version=1.0", none()),
+            (
+                "/common/discovery/instance?api-version=1.1&authorization_endpoint=https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
+                none(),
+            ),
+            (
+                "/common/userrealm/contoso_employee@contoso.com?api-version=1.0",
+                none(),
+            ),
         ],
-        &["X-Forwarded-Host: evil.example", "client-request-id: 11111111-2222-3333-4444-555555555555"],
+        &[
+            "X-Forwarded-Host: evil.example",
+            "client-request-id: 11111111-2222-3333-4444-555555555555",
+        ],
     );
 }
 
 #[test]
 fn fuzz_authorize() {
     let (emulator, _) = start(Options::default());
-    let request = authorize(&emulator, &[("response_mode", "form_post"), ("claims", "{\"id_token\":{\"auth_time\":null}}"), ("max_age", "7")]);
+    let request = authorize(
+        &emulator,
+        &[
+            ("response_mode", "form_post"),
+            ("claims", "{\"id_token\":{\"auth_time\":null}}"),
+            ("max_age", "7"),
+        ],
+    );
     let (path, query) = request.split_once('?').unwrap();
-    fuzz(&emulator, &[(&request, String::new()), (path, query.to_owned())], &["Cookie: emulator_session=abc"]);
+    fuzz(
+        &emulator,
+        &[(&request, String::new()), (path, query.to_owned())],
+        &["Cookie: emulator_session=abc"],
+    );
 }
 
 /// The same where everybody is signed in at once, so that there are redirects.
@@ -228,12 +341,28 @@ fn fuzz_authorize() {
 fn fuzz_authorize_without_pages() {
     let (emulator, _) = signing_in();
     let code = authorize(&emulator, &[]);
-    let both = authorize(&emulator, &[("response_type", "code id_token"), ("prompt", "none")]);
+    let both = authorize(
+        &emulator,
+        &[("response_type", "code id_token"), ("prompt", "none")],
+    );
     let public = format!(
         "/organizations/oauth2/v2.0/authorize?{}",
-        query(&[("client_id", &client_id(&emulator, "desktop-browser")), ("response_type", "code"), ("scope", "openid"), ("redirect_uri", "http://localhost:61234")])
+        query(&[
+            ("client_id", &client_id(&emulator, "desktop-browser")),
+            ("response_type", "code"),
+            ("scope", "openid"),
+            ("redirect_uri", "http://localhost:61234")
+        ])
     );
-    fuzz(&emulator, &[(&code, String::new()), (&both, String::new()), (&public, String::new())], &[]);
+    fuzz(
+        &emulator,
+        &[
+            (&code, String::new()),
+            (&both, String::new()),
+            (&public, String::new()),
+        ],
+        &[],
+    );
 }
 
 #[test]
@@ -244,24 +373,56 @@ fn fuzz_token() {
     let web = settings(&emulator, "flask-equivalent-web");
     let code = client.get(&authorize(&emulator, &[])).carried()["code"].clone();
     let password = password_grant(&id, "openid offline_access User.Read");
-    let refresh = client.token("contoso.com", &password).json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = client.token("contoso.com", &password).json()["refresh_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let assertion = format!(
         "{}.{}.AAAA",
         BASE64URL.encode(json!({ "alg": "PS256", "x5t#S256": "x" }).to_string()),
-        BASE64URL.encode(json!({ "iss": id, "sub": id, "aud": "x", "exp": 1, "jti": "1" }).to_string())
+        BASE64URL
+            .encode(json!({ "iss": id, "sub": id, "aud": "x", "exp": 1, "jti": "1" }).to_string())
     );
     let deep = "[".repeat(3_000);
     let forms = [
         query(&password),
         query(&redemption(&web, &code)),
-        query(&[("client_id", &id), ("grant_type", "refresh_token"), ("refresh_token", &refresh), ("scope", "User.Read")]),
-        query(&[("client_id", &id), ("grant_type", "device_code"), ("device_code", "x")]),
-        query(&[("grant_type", "client_credentials"), ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", &assertion), ("scope", "https://graph.microsoft.com/.default")]),
-        query(&with(&password, "claims", "{\"access_token\":{\"nbf\":{\"value\":\"7\"},\"xms_cc\":{\"values\":[\"cp1\"]}}}")),
+        query(&[
+            ("client_id", &id),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &refresh),
+            ("scope", "User.Read"),
+        ]),
+        query(&[
+            ("client_id", &id),
+            ("grant_type", "device_code"),
+            ("device_code", "x"),
+        ]),
+        query(&[
+            ("grant_type", "client_credentials"),
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
+            ("client_assertion", &assertion),
+            ("scope", "https://graph.microsoft.com/.default"),
+        ]),
+        query(&with(
+            &password,
+            "claims",
+            "{\"access_token\":{\"nbf\":{\"value\":\"7\"},\"xms_cc\":{\"values\":[\"cp1\"]}}}",
+        )),
         query(&with(&password, "claims", &deep)),
     ];
     let examples: Vec<_> = forms.into_iter().map(|form| (path, form)).collect();
-    fuzz(&emulator, &examples, &["Authorization: Basic dXNlcjpwYXNz", "Origin: http://localhost:3000"]);
+    fuzz(
+        &emulator,
+        &examples,
+        &[
+            "Authorization: Basic dXNlcjpwYXNz",
+            "Origin: http://localhost:3000",
+        ],
+    );
 }
 
 #[test]
@@ -269,22 +430,44 @@ fn fuzz_device_code() {
     let (emulator, _) = start(Options::default());
     let id = client_id(&emulator, "device-code");
     let form = query(&[("client_id", &id), ("scope", "openid User.Read")]);
-    fuzz(&emulator, &[("/contoso.com/oauth2/v2.0/devicecode", form)], &[]);
+    fuzz(
+        &emulator,
+        &[("/contoso.com/oauth2/v2.0/devicecode", form)],
+        &[],
+    );
 }
 
 #[test]
 fn fuzz_device_page() {
     let (emulator, client) = start(Options::default());
     let id = client_id(&emulator, "device-code");
-    let begun = client.post("/contoso.com/oauth2/v2.0/devicecode", &[("client_id", &id), ("scope", "User.Read")]).json();
+    let begun = client
+        .post(
+            "/contoso.com/oauth2/v2.0/devicecode",
+            &[("client_id", &id), ("scope", "User.Read")],
+        )
+        .json();
     let code = begun["user_code"].as_str().unwrap();
     let page = client.post("/devicelogin", &[("user_code", code)]).body;
-    let state = page.split_once("name=\"state_of_page\" value=\"").unwrap().1.split_once('"').unwrap().0;
+    let state = page
+        .split_once("name=\"state_of_page\" value=\"")
+        .unwrap()
+        .1
+        .split_once('"')
+        .unwrap()
+        .0;
     fuzz(
         &emulator,
         &[
             ("/devicelogin", query(&[("user_code", code)])),
-            ("/devicelogin", query(&[("state_of_page", state), ("account", EMPLOYEE), ("other_account", "")])),
+            (
+                "/devicelogin",
+                query(&[
+                    ("state_of_page", state),
+                    ("account", EMPLOYEE),
+                    ("other_account", ""),
+                ]),
+            ),
         ],
         &[],
     );
@@ -293,35 +476,80 @@ fn fuzz_device_page() {
 #[test]
 fn fuzz_sign_in_page() {
     let (emulator, client) = start(Options::default());
-    let page = client.get(&authorize(&emulator, &[("login_hint", EMPLOYEE)])).body;
-    let state = page.split_once("name=\"state_of_page\" value=\"").unwrap().1.split_once('"').unwrap().0;
+    let page = client
+        .get(&authorize(&emulator, &[("login_hint", EMPLOYEE)]))
+        .body;
+    let state = page
+        .split_once("name=\"state_of_page\" value=\"")
+        .unwrap()
+        .1
+        .split_once('"')
+        .unwrap()
+        .0;
     let password = query(&[("state_of_page", state), ("password", EMPLOYEE_PASSWORD)]);
     let cancel = query(&[("state_of_page", state), ("cancel", "1")]);
-    fuzz(&emulator, &[("/login", password), ("/login", cancel)], &["Cookie: emulator_session=abc; b=c"]);
+    fuzz(
+        &emulator,
+        &[("/login", password), ("/login", cancel)],
+        &["Cookie: emulator_session=abc; b=c"],
+    );
 }
 
 #[test]
 fn fuzz_logout() {
     let (emulator, client) = signing_in();
-    let token = client.get(&authorize(&emulator, &[("response_type", "id_token")])).carried()["id_token"].clone();
-    let fields = query(&[("post_logout_redirect_uri", "http://localhost:5000/"), ("state", "a b"), ("id_token_hint", &token), ("logout_hint", EMPLOYEE)]);
+    let token = client
+        .get(&authorize(&emulator, &[("response_type", "id_token")]))
+        .carried()["id_token"]
+        .clone();
+    let fields = query(&[
+        ("post_logout_redirect_uri", "http://localhost:5000/"),
+        ("state", "a b"),
+        ("id_token_hint", &token),
+        ("logout_hint", EMPLOYEE),
+    ]);
     let path = format!("/contoso.com/oauth2/v2.0/logout?{fields}");
-    fuzz(&emulator, &[(&path, String::new()), ("/contoso.com/oauth2/v2.0/logout", fields)], &[]);
+    fuzz(
+        &emulator,
+        &[
+            (&path, String::new()),
+            ("/contoso.com/oauth2/v2.0/logout", fields),
+        ],
+        &[],
+    );
 }
 
 #[test]
 fn fuzz_graph() {
-    let (emulator, _) = start(Options { generate: Some(50), ..Options::default() });
-    let token = emulator.user_token(EMPLOYEE, "device-code", "openid User.Read User.ReadBasic.All").unwrap();
+    let (emulator, _) = start(Options {
+        generate: Some(50),
+        ..Options::default()
+    });
+    let token = emulator
+        .user_token(
+            EMPLOYEE,
+            "device-code",
+            "openid User.Read User.ReadBasic.All",
+        )
+        .unwrap();
     let batch = json!({ "requests": [{ "id": "1", "method": "GET", "url": "/me?$select=id" }, { "id": "2", "method": "GET", "url": "/users?$top=2" }] });
     let none = String::new;
     fuzz(
         &emulator,
         &[
-            ("/v1.0/me?$select=id,mail&$expand=manager($select=id)", none()),
-            ("/v1.0/users?$top=5&$skiptoken=abc&$select=displayName", none()),
+            (
+                "/v1.0/me?$select=id,mail&$expand=manager($select=id)",
+                none(),
+            ),
+            (
+                "/v1.0/users?$top=5&$skiptoken=abc&$select=displayName",
+                none(),
+            ),
             ("/v1.0/users/contoso_employee@contoso.com/manager", none()),
-            ("/v1.0/applications(appId='59c06144-a668-4828-9ca8-ed6e117c8344')", none()),
+            (
+                "/v1.0/applications(appId='59c06144-a668-4828-9ca8-ed6e117c8344')",
+                none(),
+            ),
             ("/v1.0/$batch", batch.to_string()),
             ("/v1.0/$batch", "[".repeat(2_000)),
             ("/oidc/userinfo", none()),
@@ -335,13 +563,25 @@ fn fuzz_graph() {
 #[test]
 fn fuzz_tokens_at_graph() {
     let (emulator, _) = start(Options::default());
-    let token = emulator.user_token(EMPLOYEE, "device-code", "openid User.Read").unwrap();
+    let token = emulator
+        .user_token(EMPLOYEE, "device-code", "openid User.Read")
+        .unwrap();
     let part = |value: serde_json::Value| BASE64URL.encode(value.to_string());
-    let none = format!("{}.{}.", part(json!({ "alg": "none" })), part(json!({ "aud": "x" })));
+    let none = format!(
+        "{}.{}.",
+        part(json!({ "alg": "none" })),
+        part(json!({ "aud": "x" }))
+    );
     fuzz(
         &emulator,
-        &[("/v1.0/me", String::new()), ("/oidc/userinfo", String::new())],
-        &[&format!("Authorization: Bearer {none}"), &format!("authorization: Bearer {token}")],
+        &[
+            ("/v1.0/me", String::new()),
+            ("/oidc/userinfo", String::new()),
+        ],
+        &[
+            &format!("Authorization: Bearer {none}"),
+            &format!("authorization: Bearer {token}"),
+        ],
     );
 }
 
@@ -349,7 +589,11 @@ fn fuzz_tokens_at_graph() {
 fn fuzz_home_page() {
     let (emulator, _) = start(Options::default());
     let forms = [
-        query(&[("action", "add-fault"), ("other", "userrealm:status-404"), ("times", "2")]),
+        query(&[
+            ("action", "add-fault"),
+            ("other", "userrealm:status-404"),
+            ("times", "2"),
+        ]),
         query(&[("action", "revoke"), ("name", EMPLOYEE)]),
         query(&[("action", "clear-requests")]),
     ];
@@ -364,7 +608,10 @@ fn fuzz_admin() {
     fuzz(
         &emulator,
         &[
-            ("/_emulator/faults", "token:body=404 {\"a\": 1}*2\n# comment\nme:status-404".to_owned()),
+            (
+                "/_emulator/faults",
+                "token:body=404 {\"a\": 1}*2\n# comment\nme:status-404".to_owned(),
+            ),
             ("/_emulator/revoke", EMPLOYEE.to_owned()),
             ("/_emulator/requests", String::new()),
             ("/_emulator/live", String::new()),
@@ -373,7 +620,15 @@ fn fuzz_admin() {
         &[],
     );
     assert_eq!(client.get("/_emulator/requests").status, 200);
-    assert!(client.get("/_emulator/faults").json().as_array().unwrap().len() <= 1000);
+    assert!(
+        client
+            .get("/_emulator/faults")
+            .json()
+            .as_array()
+            .unwrap()
+            .len()
+            <= 1000
+    );
 }
 
 /// Addresses that lead nowhere: no file is behind any of them.

@@ -11,7 +11,9 @@ use super::*;
 fn connect(client: &Client) -> TcpStream {
     let port: u16 = client.base.rsplit_once(':').unwrap().1.parse().unwrap();
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
     stream
 }
 
@@ -19,19 +21,27 @@ fn connect(client: &Client) -> TcpStream {
 fn status(client: &Client, request: &[u8]) -> u16 {
     let answer = client.exchange(request);
     let text = String::from_utf8_lossy(&answer);
-    text.split(' ').nth(1).map_or(0, |status| status.parse().unwrap())
+    text.split(' ')
+        .nth(1)
+        .map_or(0, |status| status.parse().unwrap())
 }
 
 #[test]
 fn bodies_and_heads_have_a_limit() {
     let (_emulator, client) = start(Options::default());
     let post = |length: usize, body: &[u8]| {
-        let head = format!("POST /common/oauth2/v2.0/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "POST /common/oauth2/v2.0/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
+        );
         status(&client, &[head.as_bytes(), body].concat())
     };
     assert_eq!(post(1 << 20, &vec![b'a'; 1 << 20]), 400);
     assert_eq!(post((1 << 20) + 1, &vec![b'a'; (1 << 20) + 1]), 413);
-    assert_eq!(post(usize::MAX / 2, b"a=b"), 413, "a length that is only said");
+    assert_eq!(
+        post(usize::MAX / 2, b"a=b"),
+        413,
+        "a length that is only said"
+    );
     // In chunks, without a length.
     let mut chunks = b"POST /common/oauth2/v2.0/token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..40 {
@@ -42,12 +52,28 @@ fn bodies_and_heads_have_a_limit() {
     chunks.extend(b"0\r\n\r\n");
     assert_eq!(status(&client, &chunks), 413);
 
-    let head = |length: usize| format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: {}\r\n\r\n", "a".repeat(length));
+    let head = |length: usize| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: {}\r\n\r\n",
+            "a".repeat(length)
+        )
+    };
     assert_eq!(status(&client, head(10_000).as_bytes()), 200);
     assert_eq!(status(&client, head(200_000).as_bytes()), 431);
-    let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
-    assert_eq!(status(&client, format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n").as_bytes()), 431);
-    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "a".repeat(60_000));
+    let many: String = (0..200)
+        .map(|number| format!("X-{number}: a\r\n"))
+        .collect();
+    assert_eq!(
+        status(
+            &client,
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n").as_bytes()
+        ),
+        431
+    );
+    let long = format!(
+        "GET /{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        "a".repeat(60_000)
+    );
     assert_eq!(status(&client, long.as_bytes()), 404);
 }
 
@@ -56,17 +82,33 @@ fn bodies_and_heads_have_a_limit() {
 fn the_record_is_bounded() {
     let (emulator, client) = start(Options::default());
     let long = "x".repeat(100_000);
-    client.token("common", &[("scope", &long), (&long, "y"), ("client_id", "z")]);
+    client.token(
+        "common",
+        &[("scope", &long), (&long, "y"), ("client_id", "z")],
+    );
     let request = emulator.requests().pop().unwrap();
-    assert!(request.form.iter().all(|(name, value)| name.len() <= 500 && value.len() <= 500));
+    assert!(
+        request
+            .form
+            .iter()
+            .all(|(name, value)| name.len() <= 500 && value.len() <= 500)
+    );
     for number in 0..2_100 {
         let mut stream = connect(&client);
-        write!(stream, "GET /{number} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET /{number} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let _ = stream.read(&mut [0; 1]);
     }
     let requests = emulator.requests();
     assert_eq!(requests.len(), 2_000);
-    assert!(requests.windows(2).all(|pair| pair[0].number < pair[1].number));
+    assert!(
+        requests
+            .windows(2)
+            .all(|pair| pair[0].number < pair[1].number)
+    );
 }
 
 #[test]
@@ -94,7 +136,10 @@ fn host_headers_that_are_no_hosts() {
     for (head, expected) in [
         ("GET /x HTTP/1.1\r\nHost: localhost", 404),
         ("GET /x HTTP/1.0", 404),
-        ("GET http://other.example/x HTTP/1.1\r\nHost: localhost", 404),
+        (
+            "GET http://other.example/x HTTP/1.1\r\nHost: localhost",
+            404,
+        ),
         ("GET /x HTTP/1.1\r\nHost: evil.example/<script>", 400),
         ("GET /x HTTP/1.1\r\nHost: user@evil.example", 400),
         ("GET /x HTTP/1.1\r\nHost: a b", 400),

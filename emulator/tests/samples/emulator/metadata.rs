@@ -28,11 +28,18 @@ fn addresses(document: &Value) -> Vec<&str> {
 fn line_01_one_port_speaks_http_and_tls() {
     over_both(|_, client| {
         let answer = client.get("/contoso.com/v2.0/.well-known/openid-configuration");
-        assert_eq!(answer.json()["issuer"], format!("{}/{CONTOSO}/v2.0", client.base));
+        assert_eq!(
+            answer.json()["issuer"],
+            format!("{}/{CONTOSO}/v2.0", client.base)
+        );
     });
     // TLS is spoken only where it was asked for.
     let (_emulator, client) = start(Options::default());
-    assert!(!client.exchange(b"\x16\x03\x01\x00\x01\x00").starts_with(b"\x16"));
+    assert!(
+        !client
+            .exchange(b"\x16\x03\x01\x00\x01\x00")
+            .starts_with(b"\x16")
+    );
 }
 
 #[test]
@@ -48,21 +55,37 @@ fn line_02_addresses_are_those_that_the_client_used() {
             let metadata = metadata(&client, "contoso.com");
             for address in addresses(&metadata) {
                 // The one address that the emulator does not stand in for.
-                assert!(address.starts_with(&base) || address == "https://pas.windows.net", "{address}");
+                assert!(
+                    address.starts_with(&base) || address == "https://pas.windows.net",
+                    "{address}"
+                );
             }
             assert_eq!(metadata["issuer"], format!("{base}{CONTOSO}/v2.0"));
 
             let device = client_id(emulator, "device-code");
             let fields = [("client_id", device.as_str()), ("scope", "User.Read")];
-            let begun = client.post("/contoso.com/oauth2/v2.0/devicecode", &fields).json();
+            let begun = client
+                .post("/contoso.com/oauth2/v2.0/devicecode", &fields)
+                .json();
             assert_eq!(begun["verification_uri"], format!("{base}devicelogin"));
-            assert!(begun["message"].as_str().unwrap().contains(&format!("{base}devicelogin")));
+            assert!(
+                begun["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains(&format!("{base}devicelogin"))
+            );
 
             let id = client_id(emulator, "username-password");
             let grant = password_grant(&id, "openid User.ReadBasic.All");
             let tokens = client.token("contoso.com", &grant).json();
-            assert_eq!(claims(tokens["id_token"].as_str().unwrap())["iss"], metadata["issuer"]);
-            let page = client.graph("/v1.0/users?$top=1", tokens["access_token"].as_str().unwrap());
+            assert_eq!(
+                claims(tokens["id_token"].as_str().unwrap())["iss"],
+                metadata["issuer"]
+            );
+            let page = client.graph(
+                "/v1.0/users?$top=1",
+                tokens["access_token"].as_str().unwrap(),
+            );
             let next = page.json()["@odata.nextLink"].as_str().unwrap().to_owned();
             assert!(next.starts_with(&format!("{base}v1.0/users?")), "{next}");
 
@@ -75,7 +98,10 @@ fn line_02_addresses_are_those_that_the_client_used() {
 
 #[test]
 fn line_02_a_front_is_believed_only_when_that_is_switched_on() {
-    let front = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "login.example")];
+    let front = [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "login.example"),
+    ];
     for (trust, base) in [(false, None), (true, Some("https://login.example"))] {
         let (_emulator, client) = start(Options {
             trust_forwarded_headers: trust,
@@ -84,7 +110,10 @@ fn line_02_a_front_is_believed_only_when_that_is_switched_on() {
         let path = "/contoso.com/v2.0/.well-known/openid-configuration";
         let metadata = client.send("GET", path, &front, "").json();
         let base = base.unwrap_or(&client.base);
-        assert_eq!(metadata["token_endpoint"], format!("{base}/{CONTOSO}/oauth2/v2.0/token"));
+        assert_eq!(
+            metadata["token_endpoint"],
+            format!("{base}/{CONTOSO}/oauth2/v2.0/token")
+        );
     }
 }
 
@@ -110,14 +139,20 @@ fn line_03_tenants_have_many_names() {
     // Begun at the tenant, polled at common: the poll goes on where it began.
     let id = client_id(&emulator, "device-code");
     let begun = client
-        .post("/contoso.com/oauth2/v2.0/devicecode", &[("client_id", &id), ("scope", "User.Read")])
+        .post(
+            "/contoso.com/oauth2/v2.0/devicecode",
+            &[("client_id", &id), ("scope", "User.Read")],
+        )
         .json();
     let poll = [
         ("client_id", id.as_str()),
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ("device_code", begun["device_code"].as_str().unwrap()),
     ];
-    assert_eq!(client.token("common", &poll).any_json()["error"], "authorization_pending");
+    assert_eq!(
+        client.token("common", &poll).any_json()["error"],
+        "authorization_pending"
+    );
 }
 
 #[test]
@@ -136,7 +171,10 @@ fn line_04_paths_are_entra_s() {
             ("GET", "oauth2/logout"),
         ] {
             let answer = client.send(method, &format!("/{tenant}/{path}"), &[], "");
-            assert!(![404, 405].contains(&answer.status), "{method} {path}: {answer:#?}");
+            assert!(
+                ![404, 405].contains(&answer.status),
+                "{method} {path}: {answer:#?}"
+            );
         }
         // One library finds the device endpoint by the token endpoint's last segment.
         let metadata = metadata(&client, tenant);
@@ -144,9 +182,14 @@ fn line_04_paths_are_entra_s() {
         let device = token.strip_suffix("token").unwrap().to_owned() + "devicecode";
         assert_eq!(metadata["device_authorization_endpoint"], device);
     }
-    let v1 = client.get("/contoso.com/.well-known/openid-configuration").json();
+    let v1 = client
+        .get("/contoso.com/.well-known/openid-configuration")
+        .json();
     assert_eq!(v1["issuer"], format!("https://sts.windows.net/{CONTOSO}/"));
-    assert_eq!(v1["end_session_endpoint"], format!("{}/{CONTOSO}/oauth2/logout", client.base));
+    assert_eq!(
+        v1["end_session_endpoint"],
+        format!("{}/{CONTOSO}/oauth2/logout", client.base)
+    );
 }
 
 #[test]
@@ -159,9 +202,14 @@ fn line_05_user_realms() {
         ("someone@outlook.com", "Unknown"),
         ("someone@nowhere.example", "Unknown"),
         ("no-address", "Unknown"),
-        ("ada_fabrikam.com%23EXT%23@contoso.onmicrosoft.com", "Managed"),
+        (
+            "ada_fabrikam.com%23EXT%23@contoso.onmicrosoft.com",
+            "Managed",
+        ),
     ] {
-        let realm = client.get(&format!("/common/userrealm/{name}?api-version=1.0")).json();
+        let realm = client
+            .get(&format!("/common/userrealm/{name}?api-version=1.0"))
+            .json();
         assert_eq!(realm["account_type"], account_type, "{name}");
     }
 }
@@ -178,8 +226,14 @@ fn line_06_instance_discovery() {
         };
         for (host, base) in [
             (own, client.base.as_str()),
-            ("login.microsoftonline.com", "https://login.microsoftonline.com"),
-            ("login.microsoftonline.us", "https://login.microsoftonline.us"),
+            (
+                "login.microsoftonline.com",
+                "https://login.microsoftonline.com",
+            ),
+            (
+                "login.microsoftonline.us",
+                "https://login.microsoftonline.us",
+            ),
             ("login.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
         ] {
             let found = ask(&format!("https://{host}/contoso.com/oauth2/v2.0/authorize")).json();
@@ -206,7 +260,12 @@ fn line_07_metadata_has_what_libraries_ask_for() {
     over_both(|_, client| {
         for tenant in [CONTOSO, "common", "organizations"] {
             let answer = client.get(&format!("/{tenant}/v2.0/.well-known/openid-configuration"));
-            assert!(answer.header("content-type").unwrap().starts_with("application/json"));
+            assert!(
+                answer
+                    .header("content-type")
+                    .unwrap()
+                    .starts_with("application/json")
+            );
             let metadata = answer.json();
             for name in [
                 "authorization_endpoint",
@@ -219,11 +278,17 @@ fn line_07_metadata_has_what_libraries_ask_for() {
                 let address = metadata[name].as_str().unwrap();
                 assert!(address.starts_with(&client.base), "{name}: {address}");
             }
-            assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["RS256"]));
+            assert_eq!(
+                metadata["id_token_signing_alg_values_supported"],
+                json!(["RS256"])
+            );
             assert_eq!(metadata["subject_types_supported"], json!(["pairwise"]));
             let types = metadata["response_types_supported"].as_array().unwrap();
             assert!(types.contains(&json!("code")) && types.contains(&json!("code id_token")));
-            let literal = metadata["issuer"].as_str().unwrap().contains("/{tenantid}/");
+            let literal = metadata["issuer"]
+                .as_str()
+                .unwrap()
+                .contains("/{tenantid}/");
             assert_eq!(literal, tenant != CONTOSO, "{tenant}");
         }
     });
@@ -233,12 +298,16 @@ fn line_07_metadata_has_what_libraries_ask_for() {
 fn line_08_tokens_are_signed_by_a_published_key() {
     over_both(|emulator, client| {
         let keys = || {
-            let set = client.get(&format!("/{CONTOSO}/discovery/v2.0/keys")).json();
+            let set = client
+                .get(&format!("/{CONTOSO}/discovery/v2.0/keys"))
+                .json();
             set["keys"].as_array().unwrap().clone()
         };
         let sign_in = || {
             let id = client_id(emulator, "username-password");
-            client.token("contoso.com", &password_grant(&id, "openid User.Read")).json()
+            client
+                .token("contoso.com", &password_grant(&id, "openid User.Read"))
+                .json()
         };
         let signer = |tokens: &Value| {
             let kid = header(tokens["access_token"].as_str().unwrap())["kid"].clone();
@@ -250,11 +319,17 @@ fn line_08_tokens_are_signed_by_a_published_key() {
             let token = tokens[name].as_str().unwrap();
             let header = header(token);
             assert_eq!(header["alg"], "RS256");
-            let key = published.iter().find(|key| key["kid"] == header["kid"]).unwrap();
+            let key = published
+                .iter()
+                .find(|key| key["kid"] == header["kid"])
+                .unwrap();
             assert_eq!((&key["kty"], &key["use"]), (&json!("RSA"), &json!("sig")));
             assert!(key["issuer"].as_str().unwrap().starts_with(&client.base));
             let part = |name: &str| BASE64URL.decode(key[name].as_str().unwrap()).unwrap();
-            let public = RsaPublicKeyComponents { n: part("n"), e: part("e") };
+            let public = RsaPublicKeyComponents {
+                n: part("n"),
+                e: part("e"),
+            };
             let (signed, signature) = token.rsplit_once('.').unwrap();
             let signature = BASE64URL.decode(signature).unwrap();
             public

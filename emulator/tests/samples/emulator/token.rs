@@ -51,22 +51,55 @@ fn line_10_a_client_proves_itself_in_the_body_or_as_basic() {
         let id = client_id(emulator, "client-credentials");
         let basic = |user: &str, password: &str| {
             // RFC 6749, 2.3.1: both are form-encoded first.
-            let encode = |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
-            format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{}", encode(user), encode(password))))
+            let encode = |text: &str| -> String {
+                form_urlencoded::byte_serialize(text.as_bytes()).collect()
+            };
+            format!(
+                "Basic {}",
+                BASE64_STANDARD.encode(format!("{}:{}", encode(user), encode(password)))
+            )
         };
         let with_secret = |secret| with(&app_grant(&id), "client_secret", secret);
         let without_id = with(&app_grant(&id), "client_id", "");
         let rows: [(&str, Option<String>, Vec<(&str, &str)>, u64); 7] = [
             ("in the body", None, with_secret(SECRET), 0),
-            ("as Basic, nothing in the body", Some(basic(&id, SECRET)), without_id.clone(), 0),
-            ("as Basic, the id in the body too", Some(basic(&id, SECRET)), app_grant(&id), 0),
-            ("a Basic header of a proxy", Some(basic("proxy-user", "x")), with_secret(SECRET), 0),
-            ("a Basic header of a proxy, and no proof", Some(basic("proxy-user", "x")), app_grant(&id), 7000216),
+            (
+                "as Basic, nothing in the body",
+                Some(basic(&id, SECRET)),
+                without_id.clone(),
+                0,
+            ),
+            (
+                "as Basic, the id in the body too",
+                Some(basic(&id, SECRET)),
+                app_grant(&id),
+                0,
+            ),
+            (
+                "a Basic header of a proxy",
+                Some(basic("proxy-user", "x")),
+                with_secret(SECRET),
+                0,
+            ),
+            (
+                "a Basic header of a proxy, and no proof",
+                Some(basic("proxy-user", "x")),
+                app_grant(&id),
+                7000216,
+            ),
             ("a wrong secret", None, with_secret("wrong"), 7000215),
-            ("a wrong secret as Basic", Some(basic(&id, "wrong")), without_id, 7000215),
+            (
+                "a wrong secret as Basic",
+                Some(basic(&id, "wrong")),
+                without_id,
+                7000215,
+            ),
         ];
         for (row, header, fields, code) in rows {
-            let headers: Vec<_> = header.iter().map(|header| ("Authorization", header.as_str())).collect();
+            let headers: Vec<_> = header
+                .iter()
+                .map(|header| ("Authorization", header.as_str()))
+                .collect();
             let answer = client.post_with("/contoso.com/oauth2/v2.0/token", &headers, &fields);
             assert_eq!(answer.code(), code, "{row}: {answer:#?}");
         }
@@ -86,9 +119,13 @@ struct Assertion {
 impl Assertion {
     fn text(&self) -> String {
         let block = |label: &str| {
-            let (_, rest) = CLIENT_CERTIFICATE.split_once(&format!("-----BEGIN {label}-----")).unwrap();
+            let (_, rest) = CLIENT_CERTIFICATE
+                .split_once(&format!("-----BEGIN {label}-----"))
+                .unwrap();
             let (body, _) = rest.split_once("-----END").unwrap();
-            BASE64_STANDARD.decode(body.split_whitespace().collect::<String>()).unwrap()
+            BASE64_STANDARD
+                .decode(body.split_whitespace().collect::<String>())
+                .unwrap()
         };
         let key = KeyPair::from_pkcs8(&block("PRIVATE KEY")).unwrap();
         let (name, hash, padding): (_, _, &dyn RsaEncoding) = match self.alg {
@@ -103,7 +140,13 @@ impl Assertion {
             BASE64URL.encode(self.claims.to_string())
         );
         let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(padding, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+        key.sign(
+            padding,
+            &SystemRandom::new(),
+            signed.as_bytes(),
+            &mut signature,
+        )
+        .unwrap();
         if self.is_broken {
             *signature.last_mut().unwrap() ^= 1;
         }
@@ -115,7 +158,10 @@ impl Assertion {
 fn line_11_assertions_of_every_shape_and_really_checked() {
     over_both(|emulator, client| {
         let id = client_id(emulator, "client-credentials");
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs() as i64;
         let serial = std::cell::Cell::new(0);
         let good = || {
             serial.set(serial.get() + 1);
@@ -135,7 +181,10 @@ fn line_11_assertions_of_every_shape_and_really_checked() {
             let mut fields = vec![
                 ("grant_type", "client_credentials"),
                 ("scope", GRAPH),
-                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                (
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ),
                 ("client_assertion", &text),
             ];
             fields.extend(more);
@@ -152,30 +201,84 @@ fn line_11_assertions_of_every_shape_and_really_checked() {
         let own = [("client_id", id.as_str())];
         for (row, assertion) in [
             ("PS256, x5t#S256", good()),
-            ("RS256, x5t", Assertion { alg: "RS256", ..good() }),
-            ("padded base64url", Assertion { thumbprint: |hash| BASE64_URL_SAFE.encode(hash), ..good() }),
-            ("plain base64", Assertion { alg: "RS256", thumbprint: |hash| BASE64_STANDARD.encode(hash), ..good() }),
+            (
+                "RS256, x5t",
+                Assertion {
+                    alg: "RS256",
+                    ..good()
+                },
+            ),
+            (
+                "padded base64url",
+                Assertion {
+                    thumbprint: |hash| BASE64_URL_SAFE.encode(hash),
+                    ..good()
+                },
+            ),
+            (
+                "plain base64",
+                Assertion {
+                    alg: "RS256",
+                    thumbprint: |hash| BASE64_STANDARD.encode(hash),
+                    ..good()
+                },
+            ),
             ("exp as a fraction", claim("exp", json!(now as f64 + 599.5))),
             ("iat as a fraction", claim("iat", json!(now as f64 - 0.5))),
             ("no iat", claim("iat", Value::Null)),
             ("no nbf", claim("nbf", Value::Null)),
-            ("the issuer as audience", claim("aud", json!(format!("{}/{CONTOSO}/v2.0", client.base)))),
-            ("the address by domain", claim("aud", json!(format!("{}/contoso.com/oauth2/v2.0/token", client.base)))),
+            (
+                "the issuer as audience",
+                claim("aud", json!(format!("{}/{CONTOSO}/v2.0", client.base))),
+            ),
+            (
+                "the address by domain",
+                claim(
+                    "aud",
+                    json!(format!("{}/contoso.com/oauth2/v2.0/token", client.base)),
+                ),
+            ),
         ] {
             assert_eq!(send(&assertion, &own).code(), 0, "{row}");
         }
-        assert_eq!(send(&good(), &[]).code(), 0, "the assertion names the client");
+        assert_eq!(
+            send(&good(), &[]).code(),
+            0,
+            "the assertion names the client"
+        );
 
         for (row, assertion, code) in [
-            ("a broken signature", Assertion { is_broken: true, ..good() }, 700027),
-            ("an unknown thumbprint", Assertion { thumbprint: |_| BASE64URL.encode([7; 32]), ..good() }, 700027),
-            ("another audience", claim("aud", json!("https://login.example/token")), 50012),
+            (
+                "a broken signature",
+                Assertion {
+                    is_broken: true,
+                    ..good()
+                },
+                700027,
+            ),
+            (
+                "an unknown thumbprint",
+                Assertion {
+                    thumbprint: |_| BASE64URL.encode([7; 32]),
+                    ..good()
+                },
+                700027,
+            ),
+            (
+                "another audience",
+                claim("aud", json!("https://login.example/token")),
+                50012,
+            ),
             ("expired", claim("exp", json!(now - 700)), 700024),
             ("not yet valid", claim("nbf", json!(now + 3600)), 700024),
             ("another subject", claim("sub", json!("somebody")), 50012),
         ] {
             let answer = send(&assertion, &own);
-            assert_eq!((answer.status, answer.code()), (401, code), "{row}: {answer:#?}");
+            assert_eq!(
+                (answer.status, answer.code()),
+                (401, code),
+                "{row}: {answer:#?}"
+            );
         }
         let twice = good();
         assert_eq!(send(&twice, &own).code(), 0);
@@ -186,7 +289,10 @@ fn line_11_assertions_of_every_shape_and_really_checked() {
 #[test]
 fn line_12_the_device_grant_goes_by_two_names() {
     for (grant_type, field) in [
-        ("urn:ietf:params:oauth:grant-type:device_code", "device_code"),
+        (
+            "urn:ietf:params:oauth:grant-type:device_code",
+            "device_code",
+        ),
         ("device_code", "device_code"),
         ("device_code", "code"),
         ("urn:ietf:params:oauth:grant-type:device_code", "code"),
@@ -194,7 +300,9 @@ fn line_12_the_device_grant_goes_by_two_names() {
         let (emulator, client) = signing_in();
         let id = client_id(&emulator, "device-code");
         let start = [("client_id", id.as_str()), ("scope", "User.Read")];
-        let begun = client.post("/contoso.com/oauth2/v2.0/devicecode", &start).json();
+        let begun = client
+            .post("/contoso.com/oauth2/v2.0/devicecode", &start)
+            .json();
         let poll = [
             ("client_id", id.as_str()),
             ("grant_type", grant_type),
@@ -213,17 +321,40 @@ fn line_13_scopes_come_in_many_forms_and_are_echoed_as_sent() {
         let ask = |scope: &str| client.token("contoso.com", &password_grant(&id, scope));
         for (sent, answered) in [
             ("User.Read", "User.Read"),
-            ("User.ReadBasic.All User.Read", "User.ReadBasic.All User.Read"),
-            ("https://graph.microsoft.com/User.Read", "https://graph.microsoft.com/User.Read"),
-            ("User.Read openid profile offline_access", "openid profile User.Read"),
-            ("profile https://graph.microsoft.com/User.Read openid", "profile openid https://graph.microsoft.com/User.Read"),
+            (
+                "User.ReadBasic.All User.Read",
+                "User.ReadBasic.All User.Read",
+            ),
+            (
+                "https://graph.microsoft.com/User.Read",
+                "https://graph.microsoft.com/User.Read",
+            ),
+            (
+                "User.Read openid profile offline_access",
+                "openid profile User.Read",
+            ),
+            (
+                "profile https://graph.microsoft.com/User.Read openid",
+                "profile openid https://graph.microsoft.com/User.Read",
+            ),
         ] {
             assert_eq!(ask(sent).json()["scope"], answered, "{sent}");
         }
-        for everything in [GRAPH, "https://graph.microsoft.com//.default", ".default", "openid .default"] {
+        for everything in [
+            GRAPH,
+            "https://graph.microsoft.com//.default",
+            ".default",
+            "openid .default",
+        ] {
             let tokens = ask(everything).json();
-            let scopes = claims(tokens["access_token"].as_str().unwrap())["scp"].as_str().unwrap().to_owned();
-            assert!(scopes.contains("User.Read") && scopes.contains("User.ReadBasic.All"), "{everything}: {scopes}");
+            let scopes = claims(tokens["access_token"].as_str().unwrap())["scp"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            assert!(
+                scopes.contains("User.Read") && scopes.contains("User.ReadBasic.All"),
+                "{everything}: {scopes}"
+            );
         }
         for (scope, code) in [
             ("User.Read https://vault.azure.net/.default", 28000),
@@ -242,11 +373,18 @@ fn line_14_refresh_tokens() {
     over_both(|emulator, client| {
         let id = client_id(emulator, "username-password");
         let first = client
-            .token("contoso.com", &password_grant(&id, "openid offline_access User.Read"))
+            .token(
+                "contoso.com",
+                &password_grant(&id, "openid offline_access User.Read"),
+            )
             .json();
         let text = |tokens: &Value, name: &str| tokens[name].as_str().unwrap().to_owned();
         let refresh = |token: &str, scope: &str| {
-            let fields = [("client_id", id.as_str()), ("grant_type", "refresh_token"), ("refresh_token", token)];
+            let fields = [
+                ("client_id", id.as_str()),
+                ("grant_type", "refresh_token"),
+                ("refresh_token", token),
+            ];
             client.token("contoso.com", &with(&fields, "scope", scope))
         };
         let old = text(&first, "refresh_token");
@@ -257,14 +395,25 @@ fn line_14_refresh_tokens() {
         ] {
             // The old one stays good, each time.
             let tokens = refresh(&old, scope).json();
-            assert!(text(&tokens, "scope").contains(granted), "{scope}: {tokens}");
+            assert!(
+                text(&tokens, "scope").contains(granted),
+                "{scope}: {tokens}"
+            );
             assert_ne!(text(&tokens, "refresh_token"), old);
             assert_eq!(refresh(&text(&tokens, "refresh_token"), "").status, 200);
         }
-        assert_eq!(refresh(&old, "User.Read.All").code(), 65001, "what nobody has consented to");
+        assert_eq!(
+            refresh(&old, "User.Read.All").code(),
+            65001,
+            "what nobody has consented to"
+        );
         assert_eq!(refresh("1.forged", "").code(), 70000);
         let other = client_id(emulator, "device-code");
-        let stolen = [("client_id", other.as_str()), ("grant_type", "refresh_token"), ("refresh_token", &old)];
+        let stolen = [
+            ("client_id", other.as_str()),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &old),
+        ];
         let answer = client.token("contoso.com", &stolen).any_json();
         assert_eq!(answer["suberror"], "client_mismatch");
     });
@@ -274,7 +423,12 @@ fn line_14_refresh_tokens() {
 fn line_14_a_refresh_token_ends() {
     let (emulator, client) = start(Options::default());
     let id = client_id(&emulator, "username-password");
-    let tokens = client.token("contoso.com", &password_grant(&id, "offline_access User.Read")).json();
+    let tokens = client
+        .token(
+            "contoso.com",
+            &password_grant(&id, "offline_access User.Read"),
+        )
+        .json();
     let refresh = [
         ("client_id", id.as_str()),
         ("grant_type", "refresh_token"),
@@ -298,10 +452,17 @@ fn line_15_shape_of_an_answer() {
         assert!(plain["expires_in"].is_i64() && plain["ext_expires_in"].is_i64());
         assert!(plain.get("client_info").is_none());
 
-        let asked = client.token("contoso.com", &with(&grant, "client_info", "1")).json();
-        let info = BASE64URL.decode(asked["client_info"].as_str().unwrap()).unwrap();
+        let asked = client
+            .token("contoso.com", &with(&grant, "client_info", "1"))
+            .json();
+        let info = BASE64URL
+            .decode(asked["client_info"].as_str().unwrap())
+            .unwrap();
         let info: Value = serde_json::from_slice(&info).unwrap();
-        assert_eq!(info, json!({ "uid": "e3a49d8b-d849-48eb-9947-37c1f9589812", "utid": CONTOSO }));
+        assert_eq!(
+            info,
+            json!({ "uid": "e3a49d8b-d849-48eb-9947-37c1f9589812", "utid": CONTOSO })
+        );
 
         let app = client_id(emulator, "client-credentials");
         let mut grant = with(&app_grant(&app), "client_secret", SECRET);
@@ -323,11 +484,15 @@ fn line_16_tokens_come_with_the_scopes_that_ask_for_them() {
             ("User.Read offline_access", true, false),
             ("User.Read openid", false, true),
         ] {
-            let tokens = client.token("contoso.com", &password_grant(&id, scope)).json();
+            let tokens = client
+                .token("contoso.com", &password_grant(&id, scope))
+                .json();
             assert_eq!(tokens.get("refresh_token").is_some(), refresh, "{scope}");
             assert_eq!(tokens.get("id_token").is_some(), id_token, "{scope}");
         }
-        let tokens = client.token("contoso.com", &password_grant(&id, "openid profile")).json();
+        let tokens = client
+            .token("contoso.com", &password_grant(&id, "openid profile"))
+            .json();
         let claims = claims(tokens["id_token"].as_str().unwrap());
         for (name, value) in [
             ("iss", json!(format!("{}/{CONTOSO}/v2.0", client.base))),
