@@ -101,6 +101,17 @@ pub async fn revoke(
     })
 }
 
+/// `GET /_emulator/ca.crt`: the CA certificate. It is no secret, so everyone gets it, a new container's neighbours too.
+pub async fn ca(State(service): State<Arc<Service>>) -> Response<Body> {
+    match &service.ca_pem {
+        Some(pem) => plain(StatusCode::OK, pem.clone()),
+        None => plain(
+            StatusCode::NOT_FOUND,
+            "TLS is not spoken here: start the emulator with --tls.\n".to_owned(),
+        ),
+    }
+}
+
 fn current(service: &Service, call: &Call) -> Response<Body> {
     let faults: Vec<Shown> = service.faults.list().into_iter().map(Shown::from).collect();
     call.json(StatusCode::OK, &json!(faults))

@@ -139,7 +139,6 @@ pub struct Options {
 pub struct Emulator {
     service: Arc<Service>,
     url: String,
-    ca_pem: Option<String>,
     runtime: Option<Runtime>,
 }
 
@@ -154,13 +153,12 @@ impl Emulator {
                 "{address} can be reached by other machines, and this is a toy with known keys and passwords: add --allow-remote if you mean it"
             );
         }
-        let service = Arc::new(Service::new(&options)?);
+        let mut service = Service::new(&options)?;
         let listener =
             TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut url = format!("http://{address}");
-        let mut ca_pem = None;
         let mut tls = None;
         if options.tls {
             let ca = options
@@ -172,10 +170,11 @@ impl Emulator {
                 Clock::default().now(),
                 &ca::server_names(address.ip(), &options.tls_names),
             )?);
-            ca_pem = Some(ca.pem().to_owned());
+            service.ca_pem = Some(ca.pem().to_owned());
             url = format!("https://localhost:{}", address.port());
         }
 
+        let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("emulator")
@@ -189,7 +188,6 @@ impl Emulator {
         Ok(Self {
             service,
             url,
-            ca_pem,
             runtime: Some(runtime),
         })
     }
@@ -201,7 +199,7 @@ impl Emulator {
 
     /// The CA certificate that a client has to trust, if TLS is spoken.
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        self.service.ca_pem.as_deref()
     }
 
     /// The settings of an application, by its key in the seed data, as environment variables.

@@ -97,6 +97,7 @@ fn routes(service: Arc<Service>) -> Router {
         )
         .route("/_emulator/rotate-keys", post(admin::rotate_keys))
         .route("/_emulator/revoke", post(admin::revoke))
+        .route("/_emulator/ca.crt", get(admin::ca))
         .route(
             "/_emulator/faults",
             get(admin::faults)

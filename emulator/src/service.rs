@@ -58,8 +58,8 @@ pub struct Service {
     pub allow_remote_admin: bool,
     /// The names by which other machines know the emulator.
     pub own_names: Vec<String>,
-    /// Whether TLS is spoken too.
-    pub tls: bool,
+    /// The CA certificate that clients have to trust, if TLS is spoken.
+    pub ca_pem: Option<String>,
 }
 
 impl Service {
@@ -94,7 +94,7 @@ impl Service {
             trust_forwarded_headers: options.trust_forwarded_headers,
             allow_remote_admin: options.allow_remote_admin,
             own_names: options.tls_names.clone(),
-            tls: options.tls,
+            ca_pem: None,
         })
     }
 

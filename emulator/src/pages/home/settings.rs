@@ -11,7 +11,7 @@ pub fn all(service: &Service, call: &Call) -> Html {
     let base = library_base(service, call);
     let hint = match base.starts_with("https:") {
         true => html!(
-            "<p class=\"note\">The samples speak to http on this machine; libraries want https. <code>emulator ca</code> prints the variables by which Python, Node and others trust this one's certificate.</p>\n"
+            "<p class=\"note\">The samples speak to http on this machine; libraries want https, and to be told of <a href=\"/_emulator/ca.crt\">this CA certificate</a>. <code>emulator ca</code> writes it, and prints the variables by which Python, Node and others trust it.</p>\n"
         ),
         false => html!(
             "<p class=\"note\">The samples speak to http on this machine. Microsoft's own libraries want https: start the emulator with <code>--tls</code> for them.</p>\n"
@@ -66,7 +66,7 @@ fn one(service: &Service, call: &Call, base: &str, application: &Application) ->
 /// Where libraries find the emulator: over TLS if it speaks that.
 fn library_base(service: &Service, call: &Call) -> String {
     match call.base.strip_prefix("http://") {
-        Some(host) if service.tls => {
+        Some(host) if service.ca_pem.is_some() => {
             let port = host.rsplit_once(':').map_or("", |(_, port)| port);
             format!("https://localhost:{port}")
         }

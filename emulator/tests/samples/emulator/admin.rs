@@ -105,6 +105,22 @@ fn own_users_get_in_by_every_name_of_this_machine() {
     }
 }
 
+/// The CA certificate is no secret: whoever wants to speak TLS has to get it first.
+#[test]
+fn everyone_gets_the_ca_certificate() {
+    over_both(|emulator, client| {
+        let client = match client.base.starts_with("https") {
+            true => client.clone(),
+            false => client.by_name("emulator.example"),
+        };
+        let answer = client.get("/_emulator/ca.crt");
+        assert_eq!(answer.status, 200);
+        assert_eq!(Some(answer.body.as_str()), emulator.ca_pem());
+    });
+    let (_emulator, client) = start(Options::default());
+    client.get("/_emulator/ca.crt").shows(404, "--tls");
+}
+
 /// A form of the home page changes something only if the browser says that it stood there.
 #[test]
 fn forms_need_an_origin() {

@@ -247,16 +247,7 @@ fn judge(answer: &[u8], asked: usize) -> Result<(), String> {
         let Some(location) = line.strip_prefix("location: ") else {
             continue;
         };
-        let known = [
-            "http://localhost:",
-            "http://127.0.0.1:",
-            "https://localhost:",
-            "https://web.contoso.com/",
-            "/#",
-        ];
-        let rest = known.iter().find_map(|known| location.strip_prefix(known));
-        let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-        if host.is_none_or(|host| host.contains(['@', '\\'])) {
+        if !is_registered(location) {
             return Err(format!("a redirect to {location}"));
         }
     }
@@ -270,6 +261,18 @@ fn judge(answer: &[u8], asked: usize) -> Result<(), String> {
         return Err("a file".to_owned());
     }
     Ok(())
+}
+
+/// Whether a redirect stays on this machine, or goes to the one other host that the seed data has.
+fn is_registered(location: &str) -> bool {
+    let Some((scheme, rest)) = location.split_once("://") else {
+        return location.starts_with("/#");
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, "0"));
+    ["http", "https"].contains(&scheme)
+        && ["localhost", "127.0.0.1", "web.contoso.com"].contains(&name)
+        && port.parse::<u16>().is_ok()
 }
 
 fn fuzz(emulator: &Emulator, examples: &[(&str, String)], headers: &[&str]) {
