@@ -16,6 +16,7 @@ use std::{
 
 const EMPLOYEE: &str = "contoso_employee@contoso.com";
 const SIGN_INS: usize = 100_000;
+const RECORDED: usize = 2_000;
 const USERS: usize = 1_000_000;
 const STARTS: usize = 21;
 const THREADS: usize = 4;
@@ -116,7 +117,7 @@ fn sign_ins() {
             scope.spawn(move || {
                 let mut connection = server.connect();
                 for number in (thread..SIGN_INS).step_by(THREADS) {
-                    if number / THREADS % 2 == 0 {
+                    if (number / THREADS).is_multiple_of(2) {
                         by_code(&mut connection, desktop, number);
                     } else {
                         by_device(&mut connection, device);
@@ -193,12 +194,15 @@ fn listing() {
     let token = between(&answer, "\"access_token\":\"", "\"")
         .unwrap()
         .to_owned();
-    let (mut path, mut users, mut first) = ("/v1.0/users?$top=999".to_owned(), 0, None);
-    let start = Instant::now();
+    // The record of requests is full before the listing begins.
+    for _ in 0..RECORDED {
+        connection.get("/v1.0/users?$top=999", &token);
+    }
+    let (mut path, mut users) = ("/v1.0/users?$top=999".to_owned(), 0);
+    let (before, start) = (server.resident(), Instant::now());
     loop {
         let page = connection.get(&path, &token);
         users += page.matches("\"userPrincipalName\"").count();
-        first.get_or_insert_with(|| server.resident());
         match between(&page, "\"@odata.nextLink\":\"", "\"") {
             Some(link) => path = link.strip_prefix(&server.url).unwrap().to_owned(),
             None => break,
@@ -209,9 +213,8 @@ fn listing() {
         &format!("resident memory after a listing of {users} users"),
         "flat",
         &format!(
-            "{:.1} MiB, {:.1} after its first page ({:.0} s)",
+            "{:.1} MiB, {before:.1} before ({:.0} s)",
             server.resident(),
-            first.unwrap(),
             start.elapsed().as_secs_f64()
         ),
     );

@@ -8,7 +8,8 @@ use std::hash::Hash;
 #[derive(Debug)]
 pub struct Expiring<K, V> {
     limit: usize,
-    entries: HashMap<K, V>,
+    /// Boxed, since a table has room for many more than are in it.
+    entries: HashMap<K, Box<V>>,
     /// Keys in the order in which they came, with the second in which each expires.
     order: VecDeque<(i64, K)>,
 }
@@ -38,7 +39,7 @@ impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
             return false;
         }
         self.order.push_back((expires, key.clone()));
-        self.entries.insert(key, value);
+        self.entries.insert(key, Box::new(value));
         true
     }
 
@@ -47,12 +48,12 @@ impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.entries.get_mut(key)
+        self.entries.get_mut(key).map(Box::as_mut)
     }
 
     /// All entries, in no order.
     pub fn values(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.values_mut()
+        self.entries.values_mut().map(Box::as_mut)
     }
 }
 

@@ -102,6 +102,9 @@ impl TokenRequest<'_> {
         // That it was used is all that is left to know.
         code.scopes = Scopes::default();
         code.browser = BrowserSignIn::default();
+        code.authority = String::new();
+        code.redirect_uri = String::new();
+        code.challenge = None;
         Ok(redeemed)
     }
 

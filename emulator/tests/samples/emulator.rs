@@ -4,6 +4,7 @@
 //! A table is a loop over rows; a message names the row that failed.
 
 mod admin;
+mod assertions;
 mod authorize;
 mod client;
 mod commands;
@@ -15,6 +16,7 @@ mod graph;
 mod home;
 mod limits;
 mod metadata;
+mod pages;
 mod seed_data;
 mod single_page;
 mod token;

@@ -10,6 +10,17 @@ const SHOWN: usize = 50;
 /// How much of a request's fields is shown, in characters.
 const FIELDS: usize = 160;
 
+/// The fields that tell most of a request.
+const TELLING: &[&str] = &[
+    "client_id",
+    "grant_type",
+    "response_type",
+    "username",
+    "login_hint",
+    "prompt",
+    "scope",
+];
+
 /// All of them.
 pub fn lists(service: &Service, call: &Call) -> Html {
     html!(
@@ -83,7 +94,7 @@ fn requests(service: &Service) -> Html {
             request.method,
             request.path,
             fault,
-            fields(&request)
+            fields(service, &request)
         )
     });
     html!(
@@ -95,11 +106,27 @@ fn requests(service: &Service) -> Html {
     )
 }
 
-/// The fields of a request, secrets masked, as much as fits.
-fn fields(request: &Recorded) -> String {
-    let fields = request.query.iter().chain(&request.form);
+/// The fields of a request, secrets masked, those that tell most first, as much as fits. A client goes by its key in
+/// the seed data.
+fn fields(service: &Service, request: &Recorded) -> String {
+    let mut fields: Vec<(usize, String)> = request
+        .query
+        .iter()
+        .chain(&request.form)
+        .map(|(name, value)| {
+            let place = TELLING.iter().position(|telling| telling == name);
+            let application = service
+                .directory
+                .application(value)
+                .filter(|_| name == "client_id");
+            let value = application.map_or(value, |application| &application.key);
+            (place.unwrap_or(TELLING.len()), format!("{name}={value}"))
+        })
+        .collect();
+    fields.sort_by_key(|(place, _)| *place);
     let text = fields
-        .map(|(name, value)| format!("{name}={value}"))
+        .into_iter()
+        .map(|(_, field)| field)
         .collect::<Vec<_>>()
         .join("  ");
     match text.char_indices().nth(FIELDS) {

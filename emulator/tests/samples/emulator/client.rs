@@ -40,7 +40,12 @@ pub struct Answer {
 impl Client {
     /// Over http.
     pub fn http(emulator: &Emulator) -> Self {
-        let port = port(emulator);
+        Self::at(emulator.url())
+    }
+
+    /// Over http, at the port of this address.
+    pub fn at(url: &str) -> Self {
+        let port = port(url);
         Self {
             base: format!("http://127.0.0.1:{port}"),
             port,
@@ -59,7 +64,7 @@ impl Client {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let port = port(emulator);
+        let port = port(emulator.url());
         Self {
             base: format!("https://localhost:{port}"),
             port,
@@ -147,8 +152,8 @@ impl Client {
     }
 }
 
-fn port(emulator: &Emulator) -> u16 {
-    let (_, port) = emulator.url().rsplit_once(':').unwrap();
+fn port(url: &str) -> u16 {
+    let (_, port) = url.rsplit_once(':').unwrap();
     port.parse().unwrap()
 }
 

@@ -67,12 +67,7 @@ impl Serve {
     }
 
     fn get(&self, path: &str) -> Value {
-        let port = self.greeting[0].rsplit_once(':').unwrap().1;
-        let output = Command::new("curl")
-            .args(["--silent", &format!("http://127.0.0.1:{port}{path}")])
-            .output()
-            .unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
+        Client::at(&self.greeting[0]).get(path).json()
     }
 }
 

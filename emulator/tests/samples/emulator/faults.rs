@@ -91,7 +91,8 @@ fn each_endpoint_has_faults_of_its_own() {
         )
         .unwrap();
     let device = client_id(&emulator, "device-code");
-    let rows: &[(&str, &str, fn(&Answer) -> bool)] = &[
+    type Row = (&'static str, &'static str, fn(&Answer) -> bool);
+    let rows: &[Row] = &[
         (
             "discovery:wrong-issuer",
             "/contoso.com/v2.0/.well-known/openid-configuration",
@@ -186,7 +187,8 @@ fn each_endpoint_has_faults_of_its_own() {
 #[test]
 fn faults_of_the_way_back_are_in_the_record_too() {
     let (emulator, client) = signing_in();
-    let rows: &[(&str, fn(&BTreeMap<String, String>) -> bool)] = &[
+    type Row = (&'static str, fn(&BTreeMap<String, String>) -> bool);
+    let rows: &[Row] = &[
         ("authorize:no-state", |fields| !fields.contains_key("state")),
         ("authorize:wrong-state", |fields| {
             fields["state"] == "of-somebody-else"

@@ -152,6 +152,7 @@ fn requests_are_listed_and_their_secrets_masked() {
     for path in ["/", "/_emulator/live"] {
         let page = client.get(path);
         page.shows(200, "<code>/contoso.com/oauth2/v2.0/token</code>");
+        page.shows(200, "client_id=username-password  grant_type=password");
         page.shows(200, "password=***")
             .shows(200, "scope=openid &lt;script&gt;");
         page.shows(200, "<span class=\"fault\">graph:status-503</span>");
