@@ -15,13 +15,13 @@
 //! # A map
 //!
 //! The way of a request: `server` (connection, router) makes a `call` of it, `faults` may have something in store that
-//! `spoil` carries out, `record` notes it down, and one of these answers:
+//! `spoil` carries out, `record` notes it down, `cors` says which scripts may read the answer, and one of these answers:
 //!
 //! | sign-in | Graph | people |
 //! |---|---|---|
 //! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages::device_login`, `pages::login` (their steps in `pages::steps`) |
 //! | `device_code`, `authorize` (a flow begins) | `graph::access` (who may) | `logout`, `pages::home` |
-//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (faults, record) |
+//! | `token` (one file per grant) | `graph::users`, `applications`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (record, faults, keys, sessions) |
 //!
 //! What they share is in `service`: the `directory` (seed data), `provider` (which kind of tenant is at which address),
 //! `keys`, `tokens` and `id_token` (whose faults `forgery` carries out), `scopes`, `consents`, `browser_session`,

@@ -116,7 +116,7 @@ struct Common {
     /// Speak TLS too, on the same port, with a certificate of this machine's own CA (see `emulator ca`)
     #[arg(long)]
     tls: bool,
-    /// A further name in the server's certificate; can be repeated
+    /// A further name of the server: in its certificate, and for --allow-remote-admin; can be repeated
     #[arg(long = "tls-name", value_name = "NAME")]
     tls_names: Vec<String>,
     /// How long access tokens live

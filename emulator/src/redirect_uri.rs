@@ -66,11 +66,15 @@ fn matches(registered: &str, asked: &str) -> bool {
 fn without_port(uri: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = uri.split_once("://")?;
     let (authority, path) = rest.split_at(rest.find('/')?);
-    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let is_number =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
     let is_own = ["localhost", "127.0.0.1"].contains(&host)
         && ["http", "https"].contains(&scheme)
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && (port.is_empty() || port.parse::<u16>().is_ok());
+        && port.is_none_or(is_number);
     is_own.then_some((scheme, host, path))
 }
 
@@ -139,6 +143,7 @@ mod tests {
             ),
             ("http://localhost:5000/", "http://localhost?@evil.example/"),
             ("http://localhost:5000/a", "http://localhost:99999/a"),
+            ("http://localhost:5000/a", "http://localhost:/a"),
             ("https://web.contoso.com/a", "https://web.contoso.com:444/a"),
             ("https://web.contoso.com/a", "https://web.contoso.com/a#b"),
         ] {

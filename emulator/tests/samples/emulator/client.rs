@@ -55,8 +55,13 @@ impl Client {
 
     /// Over TLS, with the emulator's CA as the only one that is trusted.
     pub fn tls(emulator: &Emulator) -> Self {
+        Self::trusting(emulator.ca_pem().unwrap(), emulator.url())
+    }
+
+    /// Over TLS, at the port of this address, with this CA as the only one that is trusted.
+    pub fn trusting(ca_pem: &str, url: &str) -> Self {
         let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(emulator.ca_pem().unwrap().as_bytes()).unwrap();
+        let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap();
         roots.add(ca).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -64,7 +69,7 @@ impl Client {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let port = port(emulator.url());
+        let port = port(url);
         Self {
             base: format!("https://localhost:{port}"),
             port,

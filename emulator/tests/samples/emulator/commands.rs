@@ -36,13 +36,15 @@ fn text(bytes: &[u8]) -> String {
 struct Serve {
     process: Child,
     greeting: Vec<String>,
-    _home: TempDir,
 }
 
 impl Serve {
     fn start(args: &[&str]) -> Self {
-        let home = TempDir::new().unwrap();
-        let mut process = command(&["serve", "--listen", "127.0.0.1:0"], &home)
+        Self::start_in(&TempDir::new().unwrap(), args)
+    }
+
+    fn start_in(home: &TempDir, args: &[&str]) -> Self {
+        let mut process = command(&["serve", "--listen", "127.0.0.1:0"], home)
             .args(args)
             .stdout(Stdio::piped())
             .spawn()
@@ -59,11 +61,7 @@ impl Serve {
                 break;
             }
         }
-        Self {
-            process,
-            greeting,
-            _home: home,
-        }
+        Self { process, greeting }
     }
 
     fn get(&self, path: &str) -> Value {
@@ -130,6 +128,17 @@ fn serve_speaks_tls_with_the_ca_that_ca_writes() {
     assert!(first.starts_with("-----BEGIN CERTIFICATE-----") && !first.contains("PRIVATE"));
     ca(file.to_str().unwrap());
     assert_eq!(fs::read_to_string(&file).unwrap(), first, "made once");
+
+    let serve = Serve::start_in(&home, &["--tls"]);
+    let url = &serve.greeting[0];
+    assert!(url.starts_with("https://localhost:"), "{url}");
+    let client = Client::trusting(&first, url);
+    let path = "/contoso.com/v2.0/.well-known/openid-configuration";
+    assert_eq!(
+        client.get(path).json()["issuer"],
+        format!("{url}/{CONTOSO}/v2.0")
+    );
+    assert_eq!(Client::at(url).get(path).status, 200, "http at once");
 }
 
 #[test]
@@ -206,6 +215,16 @@ fn small_inspections() {
     assert_eq!(claims_of(&token)["scp"], "User.Read");
     let app = run(&["token", "--client", "client-credentials"]);
     assert_eq!(claims_of(&app)["roles"][0], "Application.Read.All");
+    let later = [
+        "token",
+        "--client",
+        "client-credentials",
+        "--clock-offset",
+        "86400",
+    ];
+    let ahead = |args| claims_of(&run(args))["iat"].as_i64().unwrap();
+    let days = (ahead(&later) - ahead(&later[..3])) as f64 / 86_400.0;
+    assert!((0.9..1.1).contains(&days), "{days}");
     // Keys come from the seed: what one emulator issues is good at the next.
     let (_emulator, client) = start(Options::default());
     let token = text(&token.stdout);

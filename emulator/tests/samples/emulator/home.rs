@@ -162,6 +162,8 @@ fn requests_are_listed_and_their_secrets_masked() {
             assert!(!page.body.contains(secret), "{secret}");
         }
     }
+    let json = client.get("/_emulator/requests").body;
+    assert!(json.contains("***") && !json.contains(EMPLOYEE_PASSWORD) && !json.contains("a-token"));
     assert_eq!(
         act(&client, &[("action", "clear-requests")]).location(),
         "/#requests"
