@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::call::{Call, header_value};
-use crate::directory::{Authority, User};
+use crate::directory::{Application, Authority, User};
 use crate::service::Service;
 use crate::sign_in;
 
@@ -19,6 +19,8 @@ const PURPOSE: &str = "browser session";
 const LIFETIME: i64 = 24 * 3600;
 /// How many accounts a browser can have: a cookie holds 4 KiB.
 const LIMIT: usize = 10;
+/// How many applications are told of the end of one.
+const CLIENTS: usize = 5;
 
 /// The accounts of a browser.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -37,6 +39,9 @@ pub struct SignedIn {
     pub at: i64,
     /// How often the user's sessions had been revoked by then.
     revocations: u64,
+    /// Client ids of the applications that want to be told when this ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<Uuid>,
 }
 
 impl BrowserSession {
@@ -90,19 +95,36 @@ impl BrowserSession {
             sid: Uuid::new_v4(),
             at: call.now,
             revocations: service.revocations.count(user),
+            clients: Vec::new(),
         };
         self.accounts.insert(0, account.clone());
         self.accounts.truncate(LIMIT);
         account
     }
 
-    /// Signs the one account out that `is_meant`, or all of them if it is none.
-    pub fn sign_out(&mut self, is_meant: impl Fn(&SignedIn) -> bool) {
-        if self.accounts.iter().any(&is_meant) {
-            self.accounts.retain(|account| !is_meant(account));
-        } else {
-            self.accounts.clear();
+    /// An account has been used for an application; one with a front-channel logout URL is told when that ends.
+    pub fn used_for(&mut self, user: Uuid, application: &Application) {
+        let account = self
+            .accounts
+            .iter_mut()
+            .find(|account| account.user == user);
+        if let Some(account) = account
+            && application.logout_url.is_some()
+            && !account.clients.contains(&application.client_id)
+        {
+            account.clients.truncate(CLIENTS - 1);
+            account.clients.insert(0, application.client_id);
         }
+    }
+
+    /// Signs the one account out that `is_meant`, or all of them if it is none; who has been signed out.
+    pub fn sign_out(&mut self, is_meant: impl Fn(&SignedIn) -> bool) -> Vec<SignedIn> {
+        let all = !self.accounts.iter().any(&is_meant);
+        let (gone, left) = std::mem::take(&mut self.accounts)
+            .into_iter()
+            .partition(|account| all || is_meant(account));
+        self.accounts = left;
+        gone
     }
 
     /// The session as a `Set-Cookie` header; without accounts it ends the cookie.

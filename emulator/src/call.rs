@@ -1,9 +1,13 @@
 //! One request, as every endpoint sees it, and the answers that the sign-in service gives.
 
+use std::sync::{Arc, Mutex};
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::locked;
 
 /// A request whose body has been read and whose address has been understood.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Call {
     pub is_local: bool,
     /// The polling interval that a fault makes the answer tell.
     pub told_interval: Option<u64>,
+    /// The faults that were used for it; its parts (of a batch) share them.
+    pub faults: Arc<Mutex<Vec<String>>>,
 }
 
 impl Call {
@@ -50,7 +56,13 @@ impl Call {
             now,
             is_local: true,
             told_interval: None,
+            faults: Arc::default(),
         }
+    }
+
+    /// Notes down that a fault was used.
+    pub fn note_fault(&self, spec: &str) {
+        locked(&self.faults).push(spec.to_owned());
     }
 
     /// A header's value, if it is text.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use uuid::Uuid;
+
 use crate::directory::{Application, User};
 use crate::errors::EntraError;
 use crate::expiring::Expiring;
@@ -15,7 +17,7 @@ const LIFETIME: i64 = 365 * 24 * 3600;
 
 /// What users have consented to since the start; what an admin has granted stands in the directory.
 #[derive(Debug)]
-pub struct Consents(Mutex<Expiring<BTreeSet<String>>>);
+pub struct Consents(Mutex<Expiring<(Uuid, Uuid), Vec<String>>>);
 
 impl Consents {
     /// Nobody has consented to anything.
@@ -26,8 +28,11 @@ impl Consents {
     /// The user allows the application what it asks for.
     pub fn give(&self, now: i64, user: &User, application: &Application, scopes: &Scopes) {
         let names = self.missing(user, application, scopes);
+        if names.is_empty() {
+            return; // an admin's grant, say, is nothing to remember
+        }
         let mut consents = locked(&self.0);
-        consents.insert(now, now + LIFETIME, key(user, application), BTreeSet::new());
+        consents.insert(now, now + LIFETIME, key(user, application), Vec::new());
         if let Some(given) = consents.get(&key(user, application)) {
             given.extend(names);
         }
@@ -43,7 +48,7 @@ impl Consents {
     /// The application loses what the user has allowed it.
     pub fn withdraw(&self, now: i64, user: &User, application: &Application) {
         let mut consents = locked(&self.0);
-        consents.insert(now, now + LIFETIME, key(user, application), BTreeSet::new());
+        consents.insert(now, now + LIFETIME, key(user, application), Vec::new());
         if let Some(given) = consents.get(&key(user, application)) {
             given.clear();
         }
@@ -97,7 +102,7 @@ impl Consents {
         }
     }
 
-    fn given(&self, user: &User, application: &Application) -> BTreeSet<String> {
+    fn given(&self, user: &User, application: &Application) -> Vec<String> {
         locked(&self.0)
             .get(&key(user, application))
             .cloned()
@@ -114,6 +119,6 @@ pub fn needs_admin(names: &[String]) -> bool {
     })
 }
 
-fn key(user: &User, application: &Application) -> String {
-    format!("{} {}", user.id, application.client_id)
+fn key(user: &User, application: &Application) -> (Uuid, Uuid) {
+    (user.id, application.client_id)
 }

@@ -70,7 +70,7 @@ pub enum Progress {
 
 /// All codes of the last half hour.
 #[derive(Debug)]
-pub struct DeviceCodes(Mutex<Expiring<DeviceCode>>);
+pub struct DeviceCodes(Mutex<Expiring<String, DeviceCode>>);
 
 impl DeviceCodes {
     /// No codes.

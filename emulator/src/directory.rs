@@ -273,6 +273,7 @@ impl Directory {
             manager: None,
             user_type: member(),
             condition: Condition::Fine,
+            note: None,
         })
     }
 }

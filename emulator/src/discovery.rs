@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::service::Service;
 /// `GET /<tenant>/v2.0/.well-known/openid-configuration`
 pub async fn metadata(
     State(service): State<Arc<Service>>,
-    Path(names): Path<Names>,
+    names: Names,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
     public(&call, describe(&service, &call, &names))
@@ -25,7 +25,7 @@ pub async fn metadata(
 /// `GET /<tenant>/.well-known/openid-configuration`: Entra's older kind, or that of an OpenID provider.
 pub async fn metadata_v1(
     State(service): State<Arc<Service>>,
-    Path(names): Path<Names>,
+    names: Names,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
     let metadata = describe(&service, &call, &names).map(|mut metadata| {
@@ -53,7 +53,7 @@ pub async fn metadata_v1(
 /// `GET /<tenant>/discovery/v2.0/keys`
 pub async fn keys(
     State(service): State<Arc<Service>>,
-    Path(names): Path<Names>,
+    names: Names,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
     let set = service.directory.provider(&names).and_then(|provider| {
@@ -198,7 +198,7 @@ fn issuer_id(authority: &str) -> &str {
     }
 }
 
-/// An answer that any page may read and keep for a day.
+/// An answer that may be kept for a day.
 fn public(call: &Call, answer: Result<Value, EntraError>) -> Response<Body> {
     let mut response = match answer {
         Ok(answer) => call.json(StatusCode::OK, &answer),
@@ -216,9 +216,5 @@ fn public(call: &Call, answer: Result<Value, EntraError>) -> Response<Body> {
         response.headers_mut().remove(header::PRAGMA);
         response.headers_mut().remove(header::EXPIRES);
     }
-    response.headers_mut().insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    );
     response
 }

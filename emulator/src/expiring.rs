@@ -1,17 +1,20 @@
 //! A map that forgets: entries expire, and the oldest make room when it is full.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 
 /// At most `limit` entries, each until its time.
 #[derive(Debug)]
-pub struct Expiring<V> {
+pub struct Expiring<K, V> {
     limit: usize,
-    entries: HashMap<String, V>,
+    /// Boxed, since a table has room for many more than are in it.
+    entries: HashMap<K, Box<V>>,
     /// Keys in the order in which they came, with the second in which each expires.
-    order: VecDeque<(i64, String)>,
+    order: VecDeque<(i64, K)>,
 }
 
-impl<V> Expiring<V> {
+impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
     /// An empty map.
     pub fn new(limit: usize) -> Self {
         Self {
@@ -22,7 +25,7 @@ impl<V> Expiring<V> {
     }
 
     /// Adds an entry that nobody needs after `expires`; false if the key is there already.
-    pub fn insert(&mut self, now: i64, expires: i64, key: String, value: V) -> bool {
+    pub fn insert(&mut self, now: i64, expires: i64, key: K, value: V) -> bool {
         while self
             .order
             .front()
@@ -36,18 +39,21 @@ impl<V> Expiring<V> {
             return false;
         }
         self.order.push_back((expires, key.clone()));
-        self.entries.insert(key, value);
+        self.entries.insert(key, Box::new(value));
         true
     }
 
     /// The entry of this key.
-    pub fn get(&mut self, key: &str) -> Option<&mut V> {
-        self.entries.get_mut(key)
+    pub fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get_mut(key).map(Box::as_mut)
     }
 
     /// All entries, in no order.
     pub fn values(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.values_mut()
+        self.entries.values_mut().map(Box::as_mut)
     }
 }
 
@@ -57,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_oldest_and_the_expired_make_room() {
-        let mut map = Expiring::new(2);
+        let mut map = Expiring::<String, _>::new(2);
         assert!(
             map.insert(0, 10, "a".into(), 1)
                 && map.insert(0, 10, "b".into(), 2)

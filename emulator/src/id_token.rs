@@ -17,13 +17,22 @@ use crate::tokens::UserGrant;
 /// How long an ID token lives, in seconds.
 pub const LIFETIME: i64 = 3600;
 
+/// What a browser brings along with an ID token, which vouches for it. The token endpoint's ID tokens vouch for nothing.
+#[derive(Clone, Copy, Default)]
+pub struct Companions<'a> {
+    /// An authorization code.
+    pub code: Option<&'a str>,
+    /// An access token.
+    pub access_token: Option<&'a str>,
+}
+
 impl Service {
-    /// The ID token of a grant; `code` is the code that the browser brings along with it.
+    /// The ID token of a grant.
     pub fn id_token(
         &self,
         call: &Call,
         grant: &UserGrant<'_>,
-        code: Option<&str>,
+        companions: Companions<'_>,
     ) -> Result<String, EntraError> {
         let tenant = self
             .directory
@@ -35,8 +44,13 @@ impl Service {
         claims.insert("iat".into(), json!(call.now));
         claims.insert("nbf".into(), json!(call.now));
         claims.insert("exp".into(), json!(call.now + LIFETIME));
-        if let Some(code) = code {
-            claims.insert("c_hash".into(), json!(half_hash(code)));
+        for (claim, companion) in [
+            ("c_hash", companions.code),
+            ("at_hash", companions.access_token),
+        ] {
+            if let Some(companion) = companion {
+                claims.insert(claim.into(), json!(half_hash(companion)));
+            }
         }
         if let Some(nonce) = &grant.browser.nonce {
             claims.insert("nonce".into(), json!(nonce));
@@ -57,7 +71,7 @@ impl Service {
         call: &Call,
         mut claims: Map<String, Value>,
     ) -> Result<String, EntraError> {
-        let Some(edit) = self.faults.take_id_token_edit() else {
+        let Some(edit) = self.faults.take_id_token_edit(call) else {
             return Ok(self.keys.sign(&Value::Object(claims))?);
         };
         forgery::change(&mut claims, &edit, call.now);

@@ -15,13 +15,13 @@
 //! # A map
 //!
 //! The way of a request: `server` (connection, router) makes a `call` of it, `faults` may have something in store that
-//! `spoil` carries out, `record` notes it down, and one of these answers:
+//! `spoil` carries out, `record` notes it down, `cors` says which scripts may read the answer, and one of these answers:
 //!
 //! | sign-in | Graph | people |
 //! |---|---|---|
 //! | `discovery`, `instance_discovery`, `user_realm` | `graph` (dispatch, refusals) | `pages::device_login`, `pages::login` (their steps in `pages::steps`) |
 //! | `device_code`, `authorize` (a flow begins) | `graph::access` (who may) | `logout`, `pages::home` |
-//! | `token` (one file per grant) | `graph::users`, `applications`, `registration` (writes to them), `service_principals`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (faults, record) |
+//! | `token` (one file per grant) | `graph::users`, `applications`, `registration` (writes to them), `service_principals`, `batch`, `userinfo`; `api` (for other tokens) | `admin` (record, faults, keys, sessions) |
 //!
 //! What they share is in `service`: the `directory` (seed data), `provider` (which kind of tenant is at which address),
 //! `keys`, `tokens` and `id_token` (whose faults `forgery` carries out), `scopes`, `consents`, `browser_session`,
@@ -36,6 +36,7 @@ pub mod ca;
 mod call;
 mod clock;
 mod consents;
+mod cors;
 mod device_code;
 mod directory;
 mod discovery;
@@ -68,11 +69,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use axum::http::{Uri, header::LOCATION};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use uuid::Uuid;
 
 use authorize::request::Request;
 use ca::CertificateAuthority;
@@ -125,8 +125,12 @@ pub struct Options {
     pub tls: bool,
     /// The file in which the CA is kept; none means a CA for this one emulator.
     pub ca_file: Option<PathBuf>,
-    /// Further names in the server's certificate.
+    /// Further names of the server: in its certificate, and as Host of those whom `allow_remote_admin` lets in.
     pub tls_names: Vec<String>,
+    /// Whether an address that other machines can reach may be listened on.
+    pub allow_remote: bool,
+    /// Whether other machines may use the home page and `/_emulator/…` too: set faults, read the record.
+    pub allow_remote_admin: bool,
     /// Whether answers are kept, for a trace.
     pub trace: bool,
 }
@@ -136,23 +140,26 @@ pub struct Options {
 pub struct Emulator {
     service: Arc<Service>,
     url: String,
-    ca_pem: Option<String>,
     runtime: Option<Runtime>,
 }
 
 impl Emulator {
     /// Starts an emulator; when this returns, it answers.
     pub fn start(options: Options) -> anyhow::Result<Self> {
-        let service = Arc::new(Service::new(&options)?);
         let address = options
             .listen
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        if !address.ip().is_loopback() && !options.allow_remote {
+            bail!(
+                "{address} can be reached by other machines, and this is a toy with known keys and passwords: add --allow-remote if you mean it"
+            );
+        }
+        let mut service = Service::new(&options)?;
         let listener =
             TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut url = format!("http://{address}");
-        let mut ca_pem = None;
         let mut tls = None;
         if options.tls {
             let ca = options
@@ -164,7 +171,7 @@ impl Emulator {
                 Clock::default().now(),
                 &ca::server_names(address.ip(), &options.tls_names),
             )?);
-            ca_pem = Some(ca.pem().to_owned());
+            service.ca_pem = Some(ca.pem().to_owned());
             // Most programs know this machine by its name, which stands for no other address of loopback.
             let ip = address.ip();
             url = if ip.is_unspecified() || ip == IpAddr::from([127, 0, 0, 1]) {
@@ -174,6 +181,7 @@ impl Emulator {
             };
         }
 
+        let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("emulator")
@@ -187,7 +195,6 @@ impl Emulator {
         Ok(Self {
             service,
             url,
-            ca_pem,
             runtime: Some(runtime),
         })
     }
@@ -199,7 +206,7 @@ impl Emulator {
 
     /// The CA certificate that a client has to trust, if TLS is spoken.
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        self.service.ca_pem.as_deref()
     }
 
     /// The settings of an application, by its key in the seed data, as environment variables.
@@ -294,17 +301,14 @@ impl Emulator {
     /// Ends all sessions of a user (by name or id) or an application (by client id): refresh tokens issued so far are
     /// refused, and Graph answers access tokens issued so far with a claims challenge.
     pub fn revoke(&self, name: &str) -> anyhow::Result<()> {
-        self.service
-            .revocations
-            .revoke(self.service.clock.now(), self.owner(name)?);
-        Ok(())
+        self.service.revoke(name)
     }
 
     /// Has Graph answer the access tokens issued so far with a claims challenge; refresh tokens stay good.
     pub fn challenge(&self, name: &str) -> anyhow::Result<()> {
         self.service
             .revocations
-            .challenge(self.service.clock.now(), self.owner(name)?);
+            .challenge(self.service.clock.now(), self.service.owner(name)?);
         Ok(())
     }
 
@@ -321,7 +325,8 @@ impl Emulator {
         let uri: Uri = address.parse().context("this is no address")?;
         call.query = Form::parse(uri.query().unwrap_or_default().as_bytes());
         let names = Names::of_path(uri.path())
-            .with_context(|| format!("{} is no authorization endpoint", uri.path()))?;
+            .with_context(|| format!("{} is no authorization endpoint", uri.path()))?
+            .with_query(&service.directory, &call.query);
         let response = match Request::read(service, &call, &names, &call.query) {
             Ok(request) => {
                 let authority = service
@@ -427,18 +432,6 @@ impl Emulator {
             .application_by_key(name)
             .or_else(|| directory.application(name))
             .with_context(|| format!("there is no application '{name}'"))
-    }
-
-    fn owner(&self, name: &str) -> anyhow::Result<Uuid> {
-        let user = self.service.directory.user(name).map(|user| user.id);
-        let application = || {
-            self.service
-                .directory
-                .application(name)
-                .map(|application| application.client_id)
-        };
-        user.or_else(application)
-            .with_context(|| format!("there is no user or application '{name}'"))
     }
 }
 

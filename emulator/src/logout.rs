@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{Method, Response, header};
 use form_urlencoded::byte_serialize;
+use uuid::Uuid;
 
 use crate::authorize::answer::redirect;
-use crate::browser_session::BrowserSession;
+use crate::browser_session::{BrowserSession, SignedIn};
 use crate::call::{Call, Form};
 use crate::keys::Jwt;
 use crate::pages::{login, signed_out};
@@ -19,7 +20,7 @@ use crate::service::Service;
 /// The endpoint.
 pub async fn answer(
     State(service): State<Arc<Service>>,
-    Path(names): Path<Names>,
+    names: Names,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
     let provider = match service.directory.provider(&names) {
@@ -33,21 +34,37 @@ pub async fn answer(
     };
     let mut session = BrowserSession::of(&service, &call);
     let hint = fields.get("logout_hint").unwrap_or_default();
-    session.sign_out(|account| {
+    let gone = session.sign_out(|account| {
         service
             .directory
             .user(&account.user.to_string())
             .is_some_and(|user| user.sign_in_name().eq_ignore_ascii_case(hint))
     });
 
-    let mut response = match way_back(&service, provider, fields) {
-        Some(address) => redirect(&address),
-        None => signed_out::show(),
+    let back = way_back(&service, provider, fields);
+    let told: Vec<String> = gone
+        .iter()
+        .flat_map(|account| front_channel(&service, account))
+        .collect();
+    let mut response = match back {
+        Some(address) if told.is_empty() => redirect(&address),
+        back => signed_out::show(&told, back.as_deref()),
     };
     if let Ok(cookie) = session.cookie(&service, &call) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The addresses by which applications learn that a browser session has ended. Entra ID adds `sid` alone, no `iss`.
+fn front_channel(service: &Service, account: &SignedIn) -> Vec<String> {
+    let address = |client: &Uuid| {
+        let application = service.directory.application(&client.to_string())?;
+        let url = application.logout_url.as_deref()?;
+        let mark = if url.contains('?') { '&' } else { '?' };
+        Some(format!("{url}{mark}sid={}", account.sid))
+    };
+    account.clients.iter().filter_map(address).collect()
 }
 
 /// Where the browser goes afterwards: only to an address that an application has registered. The hints tell which

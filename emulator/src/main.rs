@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use emulator::ca::{self, CertificateAuthority};
 use emulator::{Directory, Emulator, Options, SEED_DATA, faults};
@@ -52,6 +52,9 @@ struct Serve {
     /// Allow an address that other machines can reach
     #[arg(long)]
     allow_remote: bool,
+    /// Let other machines use the home page and /_emulator/ too, by IP address or --tls-name: for containers
+    #[arg(long, requires = "allow_remote")]
+    allow_remote_admin: bool,
     /// Sign this user in to every device code and authorization request at once, without a page
     #[arg(long, value_name = "NAME")]
     sign_in: Option<String>,
@@ -113,7 +116,7 @@ struct Common {
     /// Speak TLS too, on the same port, with a certificate of this machine's own CA (see `emulator ca`)
     #[arg(long)]
     tls: bool,
-    /// A further name in the server's certificate; can be repeated
+    /// A further name of the server: in its certificate, and for --allow-remote-admin; can be repeated
     #[arg(long = "tls-name", value_name = "NAME")]
     tls_names: Vec<String>,
     /// How long access tokens live
@@ -126,15 +129,16 @@ impl Common {
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
         };
-        let mut faults = self.faults.clone();
+        let mut faults = Vec::new();
+        for fault in &self.faults {
+            faults.push(with_file(fault)?);
+        }
         if let Some(path) = &self.fault_file {
             let text = read(path)?;
-            faults.extend(
-                text.lines()
-                    .map(str::trim)
-                    .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                    .map(str::to_owned),
-            );
+            let lines = text.lines().map(str::trim);
+            for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                faults.push(with_file(line)?);
+            }
         }
         Ok(Options {
             seed_data: self.seed_data.as_ref().map(read).transpose()?,
@@ -147,6 +151,26 @@ impl Common {
             ..Options::default()
         })
     }
+}
+
+/// `token:body-file=503 page.html*2` with the file's content in it. Files are read here, on behalf of whoever starts the
+/// emulator, and never on behalf of a request.
+fn with_file(fault: &str) -> anyhow::Result<String> {
+    let Some((endpoint, rest)) = fault.split_once(":body-file=") else {
+        return Ok(fault.to_owned());
+    };
+    let (rest, times) = match rest.rsplit_once('*') {
+        Some((rest, times)) if times == "always" || times.parse::<u32>().is_ok() => (rest, times),
+        _ => (rest, "1"),
+    };
+    let (status, path) = match rest.split_once(' ') {
+        Some((status, path)) if status.len() == 3 && status.parse::<u16>().is_ok() => {
+            (status, path)
+        }
+        _ => ("200", rest),
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    Ok(format!("{endpoint}:body={status} {text}*{times}"))
 }
 
 fn main() -> ExitCode {
@@ -172,16 +196,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
-    if !command.listen.ip().is_loopback() && !command.allow_remote {
-        bail!(
-            "{} can be reached by other machines, and this is a toy with known keys and passwords: add --allow-remote if you mean it",
-            command.listen
-        );
-    }
     let emulator = Emulator::start(Options {
         listen: Some(command.listen),
         ca_file: command.common.tls.then(ca::default_path).transpose()?,
         trust_forwarded_headers: command.trust_forwarded_headers,
+        allow_remote: command.allow_remote,
+        allow_remote_admin: command.allow_remote_admin,
         auto_sign_in: command.sign_in.clone(),
         ..command.common.options()?
     })?;

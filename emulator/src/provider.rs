@@ -6,10 +6,16 @@
 //! `<name>.localhost` leads to this machine (or the real name does, by a proxy), the emulator answers to it, and the issuer
 //! of External ID then has the tenant's id as its host, as in the cloud.
 
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use serde::Deserialize;
 
+use crate::call::Form;
 use crate::directory::{Authority, Directory, Tenant, TenantKind, UserFlow};
 use crate::errors::EntraError;
+use crate::service::Service;
 
 /// The names in the path of a request.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,9 +25,37 @@ pub struct Names {
     /// The user flow of a B2C tenant.
     #[serde(default)]
     pub policy: Option<String>,
+    /// Whether the user flow came as `?p=`, B2C's other form of addresses.
+    #[serde(skip)]
+    pub in_query: bool,
+}
+
+impl FromRequestParts<Arc<Service>> for Names {
+    type Rejection = axum::extract::rejection::PathRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &Arc<Service>,
+    ) -> Result<Self, Self::Rejection> {
+        let Path(names) = Path::<Self>::from_request_parts(parts, service).await?;
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(names.with_query(&service.directory, &Form::parse(query.as_bytes())))
+    }
 }
 
 impl Names {
+    /// The same with the user flow that the query names, if it is one of B2C.
+    pub fn with_query(mut self, directory: &Directory, query: &Form) -> Self {
+        let is_b2c = directory
+            .tenant(&self.tenant)
+            .is_some_and(|tenant| tenant.kind == TenantKind::B2c);
+        if self.policy.is_none() && is_b2c {
+            self.policy = query.get("p").map(str::to_owned);
+            self.in_query = self.policy.is_some();
+        }
+        self
+    }
+
     /// The names in the path of an authorization endpoint.
     pub fn of_path(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -35,6 +69,7 @@ impl Names {
         Some(Self {
             tenant: (*tenant).to_owned(),
             policy: policy.map(|policy| (*policy).to_owned()),
+            in_query: false,
         })
     }
 }
@@ -46,6 +81,8 @@ pub struct Provider<'a> {
     pub authority: Authority<'a>,
     /// The user flow of a B2C tenant.
     pub flow: Option<&'a UserFlow>,
+    /// Whether the user flow stands in the query of addresses.
+    pub in_query: bool,
 }
 
 /// The endpoints that every provider has.
@@ -70,6 +107,7 @@ impl Directory {
                 None => Ok(Provider {
                     authority,
                     flow: None,
+                    in_query: false,
                 }),
                 Some(policy) => Err(EntraError::about(90010, &[policy])),
             };
@@ -81,7 +119,11 @@ impl Directory {
                 .find(|flow| flow.name.eq_ignore_ascii_case(name))
         });
         match (tenant.kind, &names.policy, flow) {
-            (TenantKind::B2c, Some(_), Some(_)) => Ok(Provider { authority, flow }),
+            (TenantKind::B2c, Some(_), Some(_)) => Ok(Provider {
+                authority,
+                flow,
+                in_query: names.in_query,
+            }),
             (TenantKind::B2c, Some(policy), None) => Err(EntraError::about(90010, &[policy])),
             (TenantKind::B2c, None, _) => Err(EntraError::about(
                 90010,
@@ -91,6 +133,7 @@ impl Directory {
             (_, None, _) => Ok(Provider {
                 authority,
                 flow: None,
+                in_query: false,
             }),
         }
     }
@@ -118,9 +161,11 @@ impl<'a> Provider<'a> {
 
     /// The address of an endpoint, the provider being known by `name` in it.
     pub fn address(&self, base: &str, name: &str, endpoint: Endpoint) -> String {
-        let place = match self.flow {
-            Some(flow) => format!("{base}/{name}/{}", flow.name.to_ascii_lowercase()),
-            None => format!("{base}/{name}"),
+        let flow = self.flow.map(|flow| flow.name.to_ascii_lowercase());
+        let (place, query) = match flow {
+            Some(flow) if self.in_query => (format!("{base}/{name}"), format!("?p={flow}")),
+            Some(flow) => (format!("{base}/{name}/{flow}"), String::new()),
+            None => (format!("{base}/{name}"), String::new()),
         };
         let own = self.kind() == TenantKind::OpenId;
         let path = match endpoint {
@@ -133,7 +178,7 @@ impl<'a> Provider<'a> {
             Endpoint::Logout => "oauth2/v2.0/logout",
             Endpoint::Keys => "discovery/v2.0/keys",
         };
-        format!("{place}/{path}")
+        format!("{place}/{path}{query}")
     }
 }
 
@@ -205,6 +250,7 @@ mod tests {
             let names = Names {
                 tenant: tenant.to_owned(),
                 policy: policy.map(str::to_owned),
+                in_query: false,
             };
             let provider = directory.provider(&names).map_err(|error| error.code)?;
             Ok::<_, u32>(provider.flow.map(|flow| flow.name.as_str()))

@@ -1,6 +1,6 @@
 //! The record of requests: what came, what was answered, secrets masked, and no more of it than fits.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use ring::digest::{SHA256, digest};
@@ -61,14 +61,14 @@ pub struct Recorded {
     pub headers: Vec<(String, String)>,
     /// The status of the answer; nothing as long as there is none.
     pub status: Option<u16>,
-    /// The fault that was used.
+    /// The fault that was used; several are joined by a comma.
     pub fault: Option<String>,
     /// The body of the answer, where an exchange is traced.
     #[serde(skip)]
     pub answer: Option<Vec<u8>>,
     /// SHA-256 of each secret's value, to compare with.
     #[serde(skip)]
-    secrets: HashMap<String, Vec<u8>>,
+    secrets: Vec<(String, Vec<u8>)>,
 }
 
 impl Recorded {
@@ -89,9 +89,9 @@ impl Recorded {
 
     /// Whether a secret field, or the header `authorization`, had exactly this value.
     pub fn carried(&self, name: &str, value: &str) -> bool {
-        self.secrets
-            .get(name)
-            .is_some_and(|hash| hash == digest(&SHA256, value.as_bytes()).as_ref())
+        self.secrets.iter().any(|(secret, hash)| {
+            secret == name && hash == digest(&SHA256, value.as_bytes()).as_ref()
+        })
     }
 }
 
@@ -120,8 +120,8 @@ impl Record {
     }
 
     /// Notes a request down, and returns its number.
-    pub fn request(&self, call: &Call, connection: u64, fault: Option<&str>) -> u64 {
-        let mut secrets = HashMap::new();
+    pub fn request(&self, call: &Call, connection: u64) -> u64 {
+        let mut secrets = Vec::new();
         let query = masked(&call.query, &mut secrets);
         let form = masked(&call.form, &mut secrets);
         let headers = HEADERS.iter().filter_map(|name| {
@@ -129,10 +129,10 @@ impl Record {
             if *name != "authorization" {
                 return Some(((*name).to_owned(), shortened(value)));
             }
-            secrets.insert(
+            secrets.push((
                 (*name).to_owned(),
                 digest(&SHA256, value.as_bytes()).as_ref().to_vec(),
-            );
+            ));
             let scheme = value.split_once(' ').map_or("", |(scheme, _)| scheme);
             Some(((*name).to_owned(), format!("{} {MASK}", shortened(scheme))))
         });
@@ -151,7 +151,7 @@ impl Record {
             form,
             headers,
             status: None,
-            fault: fault.map(str::to_owned),
+            fault: joined(&locked(&call.faults)),
             answer: None,
             secrets,
         });
@@ -161,8 +161,8 @@ impl Record {
         *count
     }
 
-    /// Notes down how a request was answered.
-    pub fn answer(&self, number: u64, status: u16, fault_was_used: bool, answer: Option<Vec<u8>>) {
+    /// Notes down how a request was answered, and with which faults.
+    pub fn answer(&self, number: u64, status: u16, faults: &[String], answer: Option<Vec<u8>>) {
         let mut requests = locked(&self.requests);
         if let Some(request) = requests
             .1
@@ -172,7 +172,7 @@ impl Record {
         {
             request.status = Some(status);
             request.answer = answer;
-            request.fault = request.fault.take().filter(|_| fault_was_used);
+            request.fault = joined(faults);
         }
     }
 
@@ -181,19 +181,30 @@ impl Record {
         locked(&self.requests).1.iter().cloned().collect()
     }
 
+    /// The newest requests, so many of them, oldest first.
+    pub fn latest(&self, count: usize) -> Vec<Recorded> {
+        let requests = locked(&self.requests);
+        let first = requests.1.len().saturating_sub(count);
+        requests.1.iter().skip(first).cloned().collect()
+    }
+
     /// Forgets the requests so far.
     pub fn clear(&self) {
         locked(&self.requests).1.clear();
     }
 }
 
-fn masked(form: &Form, secrets: &mut HashMap<String, Vec<u8>>) -> Vec<(String, String)> {
+fn joined(faults: &[String]) -> Option<String> {
+    (!faults.is_empty()).then(|| shortened(&faults.join(", ")))
+}
+
+fn masked(form: &Form, secrets: &mut Vec<(String, Vec<u8>)>) -> Vec<(String, String)> {
     let fields = form.fields().iter().take(40).map(|(name, value)| {
         let shown = if SECRET_FIELDS.contains(&name.as_str()) {
-            secrets.insert(
+            secrets.push((
                 name.clone(),
                 digest(&SHA256, value.as_bytes()).as_ref().to_vec(),
-            );
+            ));
             MASK.to_owned()
         } else {
             shortened(value)
@@ -204,7 +215,10 @@ fn masked(form: &Form, secrets: &mut HashMap<String, Vec<u8>>) -> Vec<(String, S
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(FIELD_LIMIT).collect()
+    let end = text.char_indices().nth(FIELD_LIMIT);
+    end.and_then(|(end, _)| text.get(..end))
+        .unwrap_or(text)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -213,7 +227,7 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_but_can_be_compared() {
-        let mut secrets = HashMap::new();
+        let mut secrets = Vec::new();
         let form = masked(&Form::parse(b"username=a&password=b+c"), &mut secrets);
         assert_eq!(
             form,
@@ -222,6 +236,7 @@ mod tests {
                 ("password".to_owned(), MASK.to_owned())
             ]
         );
-        assert_eq!(secrets["password"], digest(&SHA256, b"b c").as_ref());
+        let hash = digest(&SHA256, b"b c").as_ref().to_vec();
+        assert_eq!(secrets, [("password".to_owned(), hash)]);
     }
 }

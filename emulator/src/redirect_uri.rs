@@ -9,16 +9,29 @@ pub enum Platform {
     Web,
     /// A mobile or desktop application, which cannot.
     Public,
+    /// A script in a browser, which cannot either, and shows its origin instead.
+    SinglePage,
 }
 
 /// The platform of a redirect URI, if the application has registered it.
 pub fn registered(application: &Application, asked: &str) -> Option<Platform> {
     let among = |uris: &[String]| uris.iter().any(|uri| matches(uri, asked));
-    if among(&application.redirect_uris) {
-        Some(Platform::Web)
-    } else {
-        among(&application.public_redirect_uris).then_some(Platform::Public)
-    }
+    [
+        (&application.redirect_uris, Platform::Web),
+        (&application.public_redirect_uris, Platform::Public),
+        (&application.spa_redirect_uris, Platform::SinglePage),
+    ]
+    .into_iter()
+    .find(|(uris, _)| among(uris))
+    .map(|(_, platform)| platform)
+}
+
+/// Whether a page of this origin belongs to an application that is registered as a single-page one.
+pub fn is_single_page(application: &Application, page: &str) -> bool {
+    let uris = &application.spa_redirect_uris;
+    uris.iter()
+        .filter_map(|uri| origin(uri))
+        .any(|registered| matches(&registered, page))
 }
 
 /// A URI without a path has the path `/` (RFC 3986, 6.2.3).
@@ -53,11 +66,15 @@ fn matches(registered: &str, asked: &str) -> bool {
 fn without_port(uri: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = uri.split_once("://")?;
     let (authority, path) = rest.split_at(rest.find('/')?);
-    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let is_number =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
     let is_own = ["localhost", "127.0.0.1"].contains(&host)
         && ["http", "https"].contains(&scheme)
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && (port.is_empty() || port.parse::<u16>().is_ok());
+        && port.is_none_or(is_number);
     is_own.then_some((scheme, host, path))
 }
 
@@ -126,6 +143,7 @@ mod tests {
             ),
             ("http://localhost:5000/", "http://localhost?@evil.example/"),
             ("http://localhost:5000/a", "http://localhost:99999/a"),
+            ("http://localhost:5000/a", "http://localhost:/a"),
             ("https://web.contoso.com/a", "https://web.contoso.com:444/a"),
             ("https://web.contoso.com/a", "https://web.contoso.com/a#b"),
         ] {

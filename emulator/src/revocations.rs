@@ -13,7 +13,7 @@ const LIFETIME: i64 = 90 * 24 * 3600;
 
 /// Revocations of users and of applications (by their client ids).
 #[derive(Debug)]
-pub struct Revocations(Mutex<Expiring<Revocation>>);
+pub struct Revocations(Mutex<Expiring<Uuid, Revocation>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Revocation {
@@ -51,8 +51,8 @@ impl Revocations {
 
     fn update(&self, now: i64, id: Uuid, change: impl FnOnce(&mut Revocation)) {
         let mut revocations = locked(&self.0);
-        revocations.insert(now, now + LIFETIME, id.to_string(), Revocation::default());
-        if let Some(revocation) = revocations.get(&id.to_string()) {
+        revocations.insert(now, now + LIFETIME, id, Revocation::default());
+        if let Some(revocation) = revocations.get(&id) {
             change(revocation);
             // A token of this very second is from before the revocation.
             revocation.not_before = now + 1;
@@ -60,9 +60,6 @@ impl Revocations {
     }
 
     fn get(&self, id: Uuid) -> Revocation {
-        locked(&self.0)
-            .get(&id.to_string())
-            .copied()
-            .unwrap_or_default()
+        locked(&self.0).get(&id).copied().unwrap_or_default()
     }
 }

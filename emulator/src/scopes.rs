@@ -74,7 +74,7 @@ pub const PERMISSIONS: &[Permission] = &[
 ];
 
 /// A `scope` that makes sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes {
     /// What the token is for, without a slash at its end.
     pub resource: String,

@@ -22,7 +22,9 @@ use tower_service::Service as _;
 use uuid::Uuid;
 
 use crate::call::{Call, Form};
+use crate::cors;
 use crate::faults::{Edit, Effect};
+use crate::locked;
 use crate::service::Service;
 use crate::spoil::{self, Outcome};
 use crate::{
@@ -79,7 +81,10 @@ fn routes(service: Arc<Service>) -> Router {
             "/oidc/userinfo",
             get(graph::userinfo::answer).post(graph::userinfo::answer),
         )
-        .route("/", get(pages::home::show))
+        .route("/", get(pages::home::show).post(pages::home::act))
+        .route("/_emulator/live", get(pages::home::live))
+        .route("/_emulator/home.js", get(pages::home::script))
+        .route("/_emulator/home.css", get(pages::home::style))
         .route(
             "/devicelogin",
             get(pages::device_login::start).post(pages::device_login::next),
@@ -91,6 +96,8 @@ fn routes(service: Arc<Service>) -> Router {
             get(admin::requests).delete(admin::clear_requests),
         )
         .route("/_emulator/rotate-keys", post(admin::rotate_keys))
+        .route("/_emulator/revoke", post(admin::revoke))
+        .route("/_emulator/ca.crt", get(admin::ca))
         .route(
             "/_emulator/faults",
             get(admin::faults)
@@ -237,15 +244,14 @@ async fn respond(
     service: Arc<Service>,
 ) -> Result<Response<Body>, Closed> {
     let (head, body) = request.into_parts();
+    // Not even the beginning is read of what says that it is too long.
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Ok(too_long());
+    }
     let body = match tokio::time::timeout(PATIENCE, Limited::new(body, BODY_LIMIT).collect()).await
     {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => {
-            return Ok(refused(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body of the request is too long, or broken.",
-            ));
-        }
+        Ok(Err(_)) => return Ok(too_long()),
         Err(_) => {
             return Ok(refused(
                 StatusCode::REQUEST_TIMEOUT,
@@ -291,17 +297,20 @@ async fn respond(
         now: service.clock.now(),
         is_local: connection.is_local,
         told_interval: None,
+        faults: Arc::default(),
     };
+    let reader = cors::reader(&service, &call);
+    if let Some(response) = cors::preflight(&call, reader.as_ref()) {
+        return Ok(response);
+    }
 
     let fault = service.faults.take(&call.path);
+    if let Some(fault) = &fault {
+        call.note_fault(&fault.spec);
+    }
+    let faults = call.faults.clone();
     let effect = fault.as_ref().map(|fault| &fault.effect);
-    let number = is_recorded(&call.path).then(|| {
-        service.record.request(
-            &call,
-            connection.number,
-            fault.as_ref().map(|fault| fault.spec.as_str()),
-        )
-    });
+    let number = is_recorded(&call.path).then(|| service.record.request(&call, connection.number));
     match effect {
         Some(Effect::RotateKeys) => service.keys.rotate(),
         Some(Effect::Edit(Edit::Set(name, interval))) if name == "interval" => {
@@ -311,7 +320,6 @@ async fn respond(
     }
 
     let mut traced = None;
-    let mut was_used = true;
     let mut response = match effect.map_or(Outcome::Answer, |effect| spoil::before(effect, &call)) {
         Outcome::Never => std::future::pending().await,
         Outcome::Closed => return Err(Closed),
@@ -341,7 +349,7 @@ async fn respond(
                     }
                     None => {
                         service.faults.put_back(fault);
-                        was_used = false;
+                        locked(&faults).retain(|spec| *spec != fault.spec);
                     }
                 }
             }
@@ -350,9 +358,13 @@ async fn respond(
         }
     };
     if let Some(number) = number {
+        let status = response.status().as_u16();
         service
             .record
-            .answer(number, response.status().as_u16(), was_used, traced);
+            .answer(number, status, &locked(&faults), traced);
+    }
+    if let Some(reader) = reader {
+        cors::allow(response.headers_mut(), reader);
     }
     response
         .headers_mut()
@@ -363,6 +375,13 @@ async fn respond(
 /// The emulator's own addresses are not part of what it stands in for.
 fn is_recorded(path: &str) -> bool {
     !(path == "/" || path == "/favicon.ico" || path.starts_with("/_emulator/"))
+}
+
+fn too_long() -> Response<Body> {
+    refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "The body of the request is too long, or broken.",
+    )
 }
 
 fn refused(status: StatusCode, words: &'static str) -> Response<Body> {

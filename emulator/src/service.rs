@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use anyhow::Context;
+use uuid::Uuid;
 
 use crate::Options;
 use crate::authorize::codes::Codes;
@@ -40,7 +41,7 @@ pub struct Service {
     /// Authorization codes.
     pub codes: Codes,
     /// The ids of the client assertions that were used, with their signatures.
-    pub assertions: Mutex<Expiring<Vec<u8>>>,
+    pub assertions: Mutex<Expiring<String, Vec<u8>>>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// The requests so far.
@@ -53,6 +54,12 @@ pub struct Service {
     pub token_lifetime: u64,
     /// Whether X-Forwarded-Proto and X-Forwarded-Host are believed.
     pub trust_forwarded_headers: bool,
+    /// Whether other machines may use the home page and `/_emulator/…`.
+    pub allow_remote_admin: bool,
+    /// The names by which other machines know the emulator.
+    pub own_names: Vec<String>,
+    /// The CA certificate that clients have to trust, if TLS is spoken.
+    pub ca_pem: Option<String>,
 }
 
 impl Service {
@@ -85,6 +92,27 @@ impl Service {
             device_code_interval: options.device_code_interval.unwrap_or(5),
             token_lifetime: options.token_lifetime.unwrap_or(3599),
             trust_forwarded_headers: options.trust_forwarded_headers,
+            allow_remote_admin: options.allow_remote_admin,
+            own_names: options.tls_names.clone(),
+            ca_pem: None,
         })
+    }
+
+    /// Ends all sessions of a user (by name or id) or an application (by client id).
+    pub fn revoke(&self, name: &str) -> anyhow::Result<()> {
+        self.revocations.revoke(self.clock.now(), self.owner(name)?);
+        Ok(())
+    }
+
+    /// The id by which revocations know a user or an application.
+    pub fn owner(&self, name: &str) -> anyhow::Result<Uuid> {
+        let user = self.directory.user(name).map(|user| user.id);
+        let application = || {
+            self.directory
+                .application(name)
+                .map(|application| application.client_id)
+        };
+        user.or_else(application)
+            .with_context(|| format!("there is no user or application '{name}'"))
     }
 }

@@ -61,6 +61,7 @@ impl Service {
         if let Some(redirect_uri) = redirect_uris
             .first()
             .or(application.public_redirect_uris.first())
+            .or(application.spa_redirect_uris.first())
         {
             settings.push(("REDIRECT_URI", redirect_uri.clone()));
         }

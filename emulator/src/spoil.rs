@@ -22,6 +22,9 @@ pub use edit::edit;
 /// Line breaks, terminal control and bidi characters, as no description should have them.
 pub const HARMFUL: &str = "Line one\r\nLine two \u{1b}[31mred\u{1b}[0m \u{7}bell \u{202e}txet sdrawkcab\u{202c} \u{2028}end";
 
+/// How long half an answer takes until it is sent.
+const ON_ITS_WAY: Duration = Duration::from_millis(20);
+
 /// What becomes of a request that a fault was set for.
 pub enum Outcome {
     /// The endpoint answers.
@@ -130,6 +133,7 @@ pub fn deliver(effect: Option<&Effect>, body: Bytes) -> Body {
         Some(Effect::Cut) => Body::new(Cut {
             whole: body.len(),
             half: Some(body.slice(..body.len() / 2)),
+            pause: Box::pin(tokio::time::sleep(ON_ITS_WAY)),
         }),
         Some(Effect::Slow(pause)) => Body::new(Drip {
             rest: body,
@@ -219,6 +223,8 @@ fn typed(content_type: &'static str, body: Body) -> Response<Body> {
 struct Cut {
     whole: usize,
     half: Option<Bytes>,
+    /// The half has to be on its way before the error closes the connection.
+    pause: Pin<Box<Sleep>>,
 }
 
 impl HttpBody for Cut {
@@ -230,12 +236,11 @@ impl HttpBody for Cut {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         match self.half.take() {
-            Some(half) => {
-                // Let the half reach the client before the error closes the connection.
-                context.waker().wake_by_ref();
-                Poll::Ready(Some(Ok(Frame::data(half))))
+            Some(half) => Poll::Ready(Some(Ok(Frame::data(half)))),
+            None => {
+                std::task::ready!(self.pause.as_mut().poll(context));
+                Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into())))
             }
-            None => Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into()))),
         }
     }
 

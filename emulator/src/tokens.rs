@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::clock::iso_date;
 use crate::directory::{Application, TenantKind, User};
 use crate::errors::EntraError;
-use crate::id_token::pairwise;
+use crate::id_token::{Companions, pairwise};
 use crate::scopes::{GRAPH, Scopes};
 use crate::service::Service;
 use crate::token::client_proof::ProofKind;
@@ -60,6 +60,9 @@ pub struct BrowserSignIn {
     /// The `claims` of the authorization request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<String>,
+    /// When the refresh tokens of a single-page application end; using them does not extend that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_page_until: Option<i64>,
 }
 
 /// What a refresh token holds under its seal.
@@ -171,9 +174,15 @@ impl Service {
                 "refresh_token".into(),
                 json!(self.refresh_token(call, grant)?),
             );
+            if let Some(end) = grant.browser.single_page_until {
+                answer.insert("refresh_token_expires_in".into(), json!(end - call.now));
+            }
         }
         if grant.scopes.has("openid") {
-            answer.insert("id_token".into(), json!(self.id_token(call, grant, None)?));
+            answer.insert(
+                "id_token".into(),
+                json!(self.id_token(call, grant, Companions::default())?),
+            );
         }
         if call.form.get("client_info") == Some("1") {
             let client_info = json!({ "uid": user.id, "utid": grant.tenant });

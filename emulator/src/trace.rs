@@ -32,6 +32,9 @@ const MASKED: &[&str] = &[
     "user_code",
 ];
 
+/// Fields of requests that differ from run to run.
+const VARYING: &[&str] = &["code_challenge", "nonce", "session_state", "sid", "state"];
+
 /// All requests and answers so far.
 pub fn write(emulator: &Emulator, format: Format) -> String {
     let mut text = String::new();
@@ -98,12 +101,32 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
                         text.replace(secret, mask)
                     })
             }
-            Err(_) => String::from_utf8_lossy(body).into_owned(),
+            Err(_) => without_values(&String::from_utf8_lossy(body)),
         };
         writeln!(out, "\n{}", stable(&body))?;
     }
     fence(out, "```")?;
     writeln!(out)
+}
+
+/// A page whose hidden fields have their names as values: what travels in them are codes, tokens and sealed states.
+fn without_values(html: &str) -> String {
+    const VALUE: &str = " value=\"";
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, field)) = rest.split_once("<input type=\"hidden\" name=\"") {
+        let (name, value) = field.split_once('"').unwrap_or((field, ""));
+        let after = value
+            .strip_prefix(VALUE)
+            .and_then(|value| value.split_once('"'))
+            .map_or("", |(_, after)| after);
+        let _ = write!(
+            text,
+            "{before}<input type=\"hidden\" name=\"{name}\"{VALUE}&lt;{name}&gt;\""
+        );
+        rest = after;
+    }
+    text + rest
 }
 
 /// Replaces the masked fields by their names, and collects what was replaced.
@@ -139,9 +162,32 @@ fn query(fields: &[(String, String)]) -> String {
 
 /// Percent-encoded, but for what reads well and does no harm; a secret is replaced by its name.
 fn field(name: &str, value: &str) -> String {
-    if value == MASK {
+    if value == MASK || VARYING.contains(&name) {
         return format!("{name}=<{name}>");
     }
     let encoded: String = byte_serialize(value.as_bytes()).collect();
     format!("{name}={}", encoded.replace("%3A", ":").replace("%2F", "/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_fields_of_a_page_are_masked() {
+        let page = r#"<form action="/"><input type="hidden" name="code" value="1.secret"><input type="hidden" name="state" value=""><input name="user" value="shown"></form>"#;
+        let shown = r#"<form action="/"><input type="hidden" name="code" value="&lt;code&gt;"><input type="hidden" name="state" value="&lt;state&gt;"><input name="user" value="shown"></form>"#;
+        assert_eq!(without_values(page), shown);
+        assert_eq!(without_values("plain"), "plain");
+        // Broken off in the middle: what follows is not shown.
+        let cut = r#"<input type="hidden" name="code" value="1.sec"#;
+        assert!(!without_values(cut).contains("1.sec"));
+    }
+
+    #[test]
+    fn fields_that_differ_from_run_to_run_go_by_their_names() {
+        assert_eq!(field("nonce", "abc"), "nonce=<nonce>");
+        assert_eq!(field("code", MASK), "code=<code>");
+        assert_eq!(field("scope", "a b"), "scope=a+b");
+    }
 }

@@ -38,16 +38,16 @@ pub type Fields = Vec<(String, String)>;
 
 impl Target {
     /// A good answer; `state` is added.
-    pub fn success(&self, service: &Service, mut fields: Fields) -> Response<Body> {
+    pub fn success(&self, service: &Service, call: &Call, mut fields: Fields) -> Response<Body> {
         self.add_state(&mut fields);
-        self.send(service, fields)
+        self.send(service, call, fields)
     }
 
     /// An error, and nothing that explains it.
-    pub fn bare_refusal(&self, service: &Service, error: String) -> Response<Body> {
+    pub fn bare_refusal(&self, service: &Service, call: &Call, error: String) -> Response<Body> {
         let mut fields = vec![("error".to_owned(), error)];
         self.add_state(&mut fields);
-        self.send(service, fields)
+        self.send(service, call, fields)
     }
 
     /// A refusal.
@@ -64,7 +64,7 @@ impl Target {
             fields.push(("error_uri".to_owned(), address));
         }
         self.add_state(&mut fields);
-        self.send(service, fields)
+        self.send(service, call, fields)
     }
 
     fn add_state(&self, fields: &mut Fields) {
@@ -73,8 +73,8 @@ impl Target {
         }
     }
 
-    fn send(&self, service: &Service, mut fields: Fields) -> Response<Body> {
-        if let Some(edit) = service.faults.take_way_back_edit() {
+    fn send(&self, service: &Service, call: &Call, mut fields: Fields) -> Response<Body> {
+        if let Some(edit) = service.faults.take_way_back_edit(call) {
             spoil(&mut fields, edit);
         }
         let mark = match self.mode {

@@ -68,7 +68,7 @@ impl Challenge {
 
 /// The codes of the last minutes, used ones included.
 #[derive(Debug)]
-pub struct Codes(Mutex<Expiring<Code>>);
+pub struct Codes(Mutex<Expiring<String, Code>>);
 
 impl Codes {
     /// No codes.

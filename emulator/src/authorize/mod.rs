@@ -7,7 +7,7 @@ pub mod request;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{Method, Response};
 
 use crate::call::Call;
@@ -19,7 +19,7 @@ use request::Request;
 /// The endpoint.
 pub async fn answer(
     State(service): State<Arc<Service>>,
-    Path(names): Path<Names>,
+    names: Names,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
     let fields = if call.method == Method::POST {

@@ -30,6 +30,8 @@ pub struct Request {
     pub code: bool,
     /// Whether an ID token is asked for, from this endpoint.
     pub id_token: bool,
+    /// Whether an access token is asked for, from this endpoint.
+    pub token: bool,
     /// What the tokens are for.
     pub scope: String,
     /// The nonce.
@@ -138,6 +140,7 @@ impl Request {
         Names {
             tenant: self.tenant.clone(),
             policy: self.policy.clone(),
+            in_query: false, // of no interest to the pages
         }
     }
 
@@ -160,6 +163,14 @@ impl Request {
     }
 }
 
+/// What a `response_type` asks for.
+#[derive(Default)]
+struct Tokens {
+    code: bool,
+    id_token: bool,
+    token: bool,
+}
+
 /// The part of a request whose refusal is a redirect.
 struct Rest<'a> {
     service: &'a Service,
@@ -176,7 +187,11 @@ impl Rest<'_> {
         target: &mut Target,
     ) -> Result<Request, EntraError> {
         let text = |name: &str| self.fields.get(name).map(str::to_owned);
-        let (code, id_token) = self.response_type(application, target)?;
+        let Tokens {
+            code,
+            id_token,
+            token,
+        } = self.response_type(application, target)?;
         let scope = text("scope").ok_or_else(|| EntraError::about(900144, &["scope"]))?;
         let scopes =
             self.service
@@ -210,9 +225,10 @@ impl Rest<'_> {
             target: target.clone(),
             code,
             id_token,
+            token,
             scope,
             nonce,
-            challenge: self.challenge()?,
+            challenge: self.challenge(code, application, &target.redirect_uri)?,
             prompt: self.prompt()?,
             login_hint: text("login_hint"),
             domain_hint: text("domain_hint"),
@@ -222,12 +238,12 @@ impl Rest<'_> {
         })
     }
 
-    /// Whether a code and an ID token are asked for; where the answer is put depends on it.
+    /// What is asked for; where the answer is put depends on it.
     fn response_type(
         &self,
         application: &crate::Application,
         target: &mut Target,
-    ) -> Result<(bool, bool), EntraError> {
+    ) -> Result<Tokens, EntraError> {
         let mode = match self.fields.get("response_mode") {
             None => None,
             Some("query") => Some(Mode::Query),
@@ -243,32 +259,48 @@ impl Rest<'_> {
             .fields
             .get("response_type")
             .ok_or_else(|| EntraError::about(900144, &["response_type"]))?;
-        let mut words: Vec<&str> = text.split_whitespace().collect();
-        words.sort_unstable();
-        let (code, id_token) = match words.as_slice() {
-            ["code"] => (true, false),
-            ["code", "id_token"] => (true, true),
-            ["id_token"] => (false, true),
-            _ => return Err(EntraError::about(70005, &[text])),
-        };
-        if id_token {
+        let mut asked = Tokens::default();
+        for word in text.split_whitespace() {
+            let known = match word {
+                "code" => &mut asked.code,
+                "id_token" => &mut asked.id_token,
+                "token" => &mut asked.token,
+                _ => return Err(EntraError::about(70005, &[text])),
+            };
+            if std::mem::replace(known, true) {
+                return Err(EntraError::about(70005, &[text]));
+            }
+        }
+        if asked.id_token || asked.token {
             target.mode = mode.unwrap_or(Mode::Fragment);
             if mode == Some(Mode::Query) {
                 target.mode = Mode::Fragment; // a token never gets into a log of addresses
                 return Err(EntraError::about(70007, &["query", text]));
             }
-            if !application.id_tokens {
+            if asked.id_token && !application.id_tokens {
                 return Err(EntraError::new(700054));
             }
+            if asked.token && !application.access_tokens {
+                return Err(EntraError::new(700051));
+            }
         }
-        Ok((code, id_token))
+        Ok(asked)
     }
 
-    fn challenge(&self) -> Result<Option<Challenge>, EntraError> {
+    /// A single-page application has nothing else by which it proves that a code is its own.
+    fn challenge(
+        &self,
+        code: bool,
+        application: &crate::Application,
+        redirect_uri: &str,
+    ) -> Result<Option<Challenge>, EntraError> {
         let method = self.fields.get("code_challenge_method");
         let Some(challenge) = self.fields.get("code_challenge") else {
+            let is_single_page =
+                registered(application, redirect_uri) == Some(Platform::SinglePage);
             return match method {
                 Some(_) => Err(EntraError::new(50147)),
+                None if code && is_single_page => Err(EntraError::new(9002325)),
                 None => Ok(None),
             };
         };

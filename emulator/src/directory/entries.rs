@@ -131,6 +131,8 @@ pub struct User {
     /// What stands in the way of a sign-in.
     #[serde(default)]
     pub condition: Condition,
+    /// What else is special, in words for the home page.
+    pub note: Option<String>,
 }
 
 impl User {
@@ -177,6 +179,8 @@ pub struct Application {
     pub plain_client_id: Option<String>,
     /// The name that people see.
     pub display_name: String,
+    /// What is special about it, in words for the home page.
+    pub note: Option<String>,
     /// When it was registered, as Graph writes it.
     pub created: String,
     /// Whose accounts it serves.
@@ -205,9 +209,17 @@ pub struct Application {
     /// Reply URLs of the platform "Mobile and desktop applications": codes for them are redeemed without a secret.
     #[serde(default)]
     pub public_redirect_uris: Vec<String>,
+    /// Reply URLs of the platform "Single-page application": codes for them are redeemed by a script of that origin.
+    #[serde(default)]
+    pub spa_redirect_uris: Vec<String>,
+    /// "Front-channel logout URL": loaded, unseen, when a browser that has signed in to the application signs out.
+    pub logout_url: Option<String>,
     /// Whether the authorization endpoint may issue ID tokens ("implicit grant and hybrid flows").
     #[serde(default)]
     pub id_tokens: bool,
+    /// Whether the authorization endpoint may issue access tokens ("implicit grant and hybrid flows").
+    #[serde(default)]
+    pub access_tokens: bool,
     /// Client secrets.
     #[serde(default)]
     pub secrets: Vec<Secret>,

@@ -4,6 +4,7 @@
 //! skipped nor forged. Whoever is signed in to the browser already goes on without pages, unless the request wants one.
 
 mod accounts;
+mod answer;
 mod endings;
 
 use std::borrow::Cow;
@@ -11,17 +12,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{Response, StatusCode, header};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
+use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::html::{Html, html};
 use super::steps::{self, Step};
 use crate::admin::is_same_site;
-use crate::authorize::answer::Fields;
-use crate::authorize::codes::{self, Code};
 use crate::authorize::request::Request;
 use crate::browser_session::BrowserSession;
 use crate::call::Call;
@@ -32,8 +29,6 @@ use crate::provider::Provider;
 use crate::scopes::Scopes;
 use crate::service::Service;
 use crate::sign_in;
-use crate::token::client_proof::ProofKind;
-use crate::tokens::{BrowserSignIn, UserGrant};
 use endings::{refuse_on_purpose, stop};
 
 pub use endings::{post_back, refusal};
@@ -70,7 +65,7 @@ enum Asked {
 
 /// Answers an authorization request: at once, or by the first page.
 pub fn begin(service: &Service, call: &Call, request: Request) -> Response<Body> {
-    if let Some(fault) = service.faults.take_way_back_error() {
+    if let Some(fault) = service.faults.take_way_back_error(call) {
         return refuse_on_purpose(service, call, &request, fault);
     }
     let progress = Progress {
@@ -303,80 +298,6 @@ impl<'a> Journey<'a> {
             return self.ask(Asked::Consent, None);
         }
         self.finish()
-    }
-
-    /// The user is signed in to the browser, and the application gets what it has asked for.
-    fn finish(mut self) -> Result<Response<Body>, EntraError> {
-        let (service, call) = (self.service, self.call);
-        let user = self.user()?;
-        let tenant = service
-            .directory
-            .tenant_of(&user)
-            .ok_or_else(|| EntraError::about(90002, &[&user.upn]))?
-            .id;
-        service
-            .consents
-            .give(call.now, &user, self.application, &self.scopes);
-        let account = match self.session.account(user.id) {
-            Some(account) if !self.progress.proven => account.clone(),
-            _ if self.progress.proven => self.session.sign_in(service, call, user.id),
-            _ => return Err(EntraError::new(50058)), // signed out in the meantime
-        };
-
-        let request = &self.progress.request;
-        let browser = BrowserSignIn {
-            nonce: request.nonce.clone(),
-            sid: Some(account.sid),
-            auth_time: Some(account.at),
-            wants_auth_time: request.wants_auth_time(),
-            flow: self.provider.flow.map(|flow| flow.name.clone()),
-            name: self.progress.name.clone(),
-            claims: request.claims.clone(),
-        };
-        let mut fields = Fields::new();
-        let code = request.code.then(|| {
-            let code = Code {
-                client: request.client,
-                authority: request.tenant.clone(),
-                user: user.id,
-                tenant,
-                redirect_uri: request.target.redirect_uri.clone(),
-                platform: request.platform(service),
-                scopes: self.scopes.clone(),
-                challenge: request.challenge.clone(),
-                browser: browser.clone(),
-                expires: call.now + codes::LIFETIME,
-                redeemed: false,
-            };
-            service.codes.issue(call.now, code)
-        });
-        if let Some(code) = &code {
-            fields.push(("code".to_owned(), code.clone()));
-        }
-        if request.id_token {
-            let grant = UserGrant {
-                user: &user,
-                tenant,
-                application: self.application,
-                scopes: self.scopes.clone(),
-                proof: ProofKind::None,
-                browser,
-            };
-            let token = service.id_token(call, &grant, code.as_deref())?;
-            fields.push(("id_token".to_owned(), token));
-        }
-        if request.client_info {
-            let client_info = json!({ "uid": user.id, "utid": tenant }).to_string();
-            fields.push(("client_info".to_owned(), BASE64URL.encode(client_info)));
-        }
-        if self.provider.is_entra() {
-            fields.push(("session_state".to_owned(), account.sid.to_string()));
-        }
-        let mut response = request.target.success(service, fields);
-        response
-            .headers_mut()
-            .insert(header::SET_COOKIE, self.session.cookie(service, call)?);
-        Ok(response)
     }
 
     /// Shows a page.

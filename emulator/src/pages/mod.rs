@@ -7,6 +7,7 @@ pub mod login;
 pub mod signed_out;
 mod steps;
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -22,11 +23,20 @@ const STYLE: &str = include_str!("style.css");
 
 /// `GET /_emulator/style.css`
 pub async fn style() -> Response<Body> {
-    let mut response = Response::new(Body::from(STYLE));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/css; charset=utf-8"),
-    );
+    file("text/css; charset=utf-8", STYLE)
+}
+
+/// A part of a page.
+fn file(content_type: &'static str, content: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(content.into());
+    for (name, value) in [
+        (header::CONTENT_TYPE, content_type),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
@@ -39,25 +49,40 @@ pub async fn not_found(Extension(call): Extension<Arc<Call>>) -> Response<Body> 
     page(StatusCode::NOT_FOUND, "Not found", &text)
 }
 
+/// What a page may do beyond the ordinary.
+#[derive(Default)]
+struct Policy {
+    /// Where its form may end beside the emulator: browsers apply `form-action` to redirects as well.
+    form: Option<String>,
+    /// The origins of what it loads in frames.
+    frames: Vec<String>,
+    /// The address of a script of the emulator's own, which may ask the emulator.
+    script: Option<&'static str>,
+    /// The address of a further style sheet.
+    style: Option<&'static str>,
+}
+
 /// A whole page.
 fn page(status: StatusCode, title: &str, content: &Html) -> Response<Body> {
-    page_with_targets(status, title, content, "'self'")
+    page_with(status, title, content, Policy::default())
 }
 
-/// A whole page whose form may end at a redirect URI: browsers apply `form-action` to redirects as well.
+/// A whole page whose form may end at a redirect URI.
 fn page_for(status: StatusCode, title: &str, content: &Html, redirect_uri: &str) -> Response<Body> {
-    match redirect_uri::origin(redirect_uri) {
-        Some(origin) => page_with_targets(status, title, content, &format!("'self' {origin}")),
-        None => page(status, title, content),
-    }
+    let policy = Policy {
+        form: redirect_uri::origin(redirect_uri),
+        ..Policy::default()
+    };
+    page_with(status, title, content, policy)
 }
 
-fn page_with_targets(
-    status: StatusCode,
-    title: &str,
-    content: &Html,
-    form_targets: &str,
-) -> Response<Body> {
+fn page_with(status: StatusCode, title: &str, content: &Html, policy: Policy) -> Response<Body> {
+    let script = policy.script.map_or_else(Html::default, |address| {
+        html!("<script src=\"{}\" defer></script>\n", address)
+    });
+    let style = policy.style.map_or_else(Html::default, |address| {
+        html!("<link rel=\"stylesheet\" href=\"{}\">\n", address)
+    });
     let whole = html!(
         r#"<!DOCTYPE html>
 <html lang="en">
@@ -66,7 +91,7 @@ fn page_with_targets(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{} - emulator</title>
 <link rel="stylesheet" href="/_emulator/style.css">
-</head>
+{}{}</head>
 <body>
 <p class="warning" role="note">This is a development tool, not Microsoft: a local stand-in for Microsoft Entra ID and Microsoft Graph. Type no real password here.</p>
 <main>
@@ -76,6 +101,8 @@ fn page_with_targets(
 </html>
 "#,
         title,
+        style,
+        script,
         title,
         content
     );
@@ -97,11 +124,25 @@ fn page_with_targets(
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action {form_targets}; frame-ancestors 'none'; base-uri 'none'"
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        header_value(&policy.to_string()),
     );
     response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, header_value(&policy));
-    response
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("default-src 'none'; style-src 'self'; form-action 'self'")?;
+        if let Some(origin) = &self.form {
+            write!(out, " {origin}")?;
+        }
+        if !self.frames.is_empty() {
+            write!(out, "; frame-src {}", self.frames.join(" "))?;
+        }
+        if self.script.is_some() {
+            out.write_str("; script-src 'self'; connect-src 'self'")?;
+        }
+        out.write_str("; frame-ancestors 'none'; base-uri 'none'")
+    }
 }

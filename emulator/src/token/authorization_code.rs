@@ -8,8 +8,12 @@ use crate::authorize::codes::Code;
 use crate::directory::Authority;
 use crate::errors::EntraError;
 use crate::redirect_uri::{Platform, with_path};
+use crate::scopes::Scopes;
 use crate::sign_in;
-use crate::tokens::UserGrant;
+use crate::tokens::{BrowserSignIn, UserGrant};
+
+/// How long a single-page application can go on without a browser's sign-in: 24 hours.
+const SINGLE_PAGE_LIFETIME: i64 = 24 * 3600;
 
 impl TokenRequest<'_> {
     /// Tokens for a code, which is used up by that.
@@ -37,13 +41,17 @@ impl TokenRequest<'_> {
                 scopes.reserved.push(reserved);
             }
         }
+        let mut browser = code.browser;
+        if code.platform == Platform::SinglePage {
+            browser.single_page_until = Some(call.now + SINGLE_PAGE_LIFETIME);
+        }
         let grant = UserGrant {
             user: &user,
             tenant: code.tenant,
             application: self.application,
             scopes,
             proof: self.proof,
-            browser: code.browser,
+            browser,
         };
         service.user_answer(call, &grant)
     }
@@ -58,6 +66,11 @@ impl TokenRequest<'_> {
             && !self.application.public_client
         {
             return Err(EntraError::new(7000218));
+        }
+        match (code.platform, self.is_cross_origin()) {
+            (Platform::SinglePage, false) => return Err(EntraError::new(9002327)),
+            (Platform::Web | Platform::Public, true) => return Err(EntraError::new(9002326)),
+            _ => {}
         }
         if code.redeemed {
             return Err(EntraError::new(54005));
@@ -85,7 +98,14 @@ impl TokenRequest<'_> {
             return Err(EntraError::new(501481));
         }
         code.redeemed = true;
-        Ok(code.clone())
+        let redeemed = code.clone();
+        // That it was used is all that is left to know.
+        code.scopes = Scopes::default();
+        code.browser = BrowserSignIn::default();
+        code.authority = String::new();
+        code.redirect_uri = String::new();
+        code.challenge = None;
+        Ok(redeemed)
     }
 
     /// A code is redeemed where it was issued: at the same authority, or at the tenant that the user has signed in to.
@@ -165,6 +185,7 @@ mod tests {
         let names = Names {
             tenant: "contoso.com".to_owned(),
             policy: None,
+            in_query: false,
         };
         grant(&emulator.service, &call, names).map_err(|error| error.code)
     }

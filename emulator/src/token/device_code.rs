@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::TokenRequest;
 use crate::device_code::{DeviceCode, Progress};
 use crate::errors::EntraError;
+use crate::scopes::Scopes;
 use crate::tokens::{BrowserSignIn, UserGrant};
 
 impl TokenRequest<'_> {
@@ -81,6 +82,7 @@ impl TokenRequest<'_> {
             Progress::Redeemed => Err(EntraError::about(70000, &["device_code"])),
             Progress::SignedIn { .. } => {
                 code.progress = Progress::Redeemed;
+                code.scopes = Scopes::default(); // nobody will need them any more
                 Ok(before)
             }
         }

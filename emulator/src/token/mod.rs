@@ -11,7 +11,7 @@ mod refresh_token;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{Response, StatusCode};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ pub struct TokenRequest<'a> {
 /// The endpoint.
 pub async fn answer(
     State(service): State<Arc<Service>>,
-    Path(names): Path<Names>,
+    names: Names,
     Extension(call): Extension<Arc<Call>>,
 ) -> Response<Body> {
     match grant(&service, &call, names.clone()) {
@@ -98,6 +98,13 @@ impl TokenRequest<'_> {
             self.provider.kind(),
             self.application,
         )
+    }
+
+    /// Whether the request is a script's, from a page of another origin than the emulator's own.
+    fn is_cross_origin(&self) -> bool {
+        self.call
+            .header("origin")
+            .is_some_and(|origin| origin != self.call.base)
     }
 
     /// Only a client that has proved itself, or one that need not, may act for a user.

@@ -10,10 +10,16 @@ use crate::tokens::UserGrant;
 impl TokenRequest<'_> {
     /// New tokens for an old refresh token, which stays good.
     pub fn refresh_token(&self) -> Result<Value, EntraError> {
-        self.require_proof_or_public_client()?;
         let (service, call) = (self.service, self.call);
         let token =
             service.open_refresh_token(call, self.field("refresh_token")?, self.application)?;
+        match (token.browser.single_page_until, self.is_cross_origin()) {
+            (Some(_), false) => return Err(EntraError::new(9002327)),
+            (Some(end), true) if end <= call.now => return Err(EntraError::new(700084)),
+            (Some(_), true) => {}
+            (None, true) => return Err(EntraError::new(9002326)),
+            (None, false) => self.require_proof_or_public_client()?,
+        }
         if token.browser.flow.as_ref() != self.provider.flow.map(|flow| &flow.name) {
             return Err(EntraError::new(700005)); // each user flow renews its own tokens only
         }

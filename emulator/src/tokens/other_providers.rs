@@ -6,7 +6,7 @@ use super::UserGrant;
 use crate::call::Call;
 use crate::directory::Tenant;
 use crate::errors::EntraError;
-use crate::id_token::{LIFETIME, pairwise};
+use crate::id_token::{Companions, LIFETIME, pairwise};
 use crate::provider::issuer;
 use crate::service::Service;
 
@@ -49,7 +49,10 @@ impl Service {
             answer.insert("resource".into(), json!(grant.scopes.resource));
         }
         if grant.scopes.has("openid") {
-            answer.insert("id_token".into(), json!(self.id_token(call, grant, None)?));
+            answer.insert(
+                "id_token".into(),
+                json!(self.id_token(call, grant, Companions::default())?),
+            );
             answer.insert("id_token_expires_in".into(), json!(LIFETIME.to_string()));
         }
         answer.insert("token_type".into(), json!("Bearer"));
@@ -100,7 +103,10 @@ impl Service {
         answer.insert("expires_in".into(), json!(self.token_lifetime));
         answer.insert("scope".into(), json!(scope.join(" ")));
         if grant.scopes.has("openid") {
-            answer.insert("id_token".into(), json!(self.id_token(call, grant, None)?));
+            answer.insert(
+                "id_token".into(),
+                json!(self.id_token(call, grant, Companions::default())?),
+            );
         }
         if grant.scopes.has("offline_access") {
             answer.insert(

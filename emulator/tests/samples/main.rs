@@ -16,6 +16,7 @@ mod clients;
 mod contract;
 mod device_code;
 mod docs;
+mod emulator;
 mod emulator_page;
 mod exec;
 mod manifests;

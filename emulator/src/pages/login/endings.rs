@@ -23,7 +23,7 @@ pub(super) fn refuse_on_purpose(
 ) -> Response<Body> {
     let error = match fault {
         Effect::WayBackError(WayBackError::Bare(name)) => {
-            return request.target.bare_refusal(service, name);
+            return request.target.bare_refusal(service, call, name);
         }
         Effect::WayBackError(WayBackError::ForgotPassword) => EntraError::forgot_password(),
         Effect::Aadsts(code) => EntraError::new(code),
