@@ -350,9 +350,12 @@ async fn respond(
         }
     };
     if let Some(number) = number {
+        let location = response.headers().get(header::LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        let status = response.status().as_u16();
         service
             .record
-            .answer(number, response.status().as_u16(), was_used, traced);
+            .answer(number, status, was_used, traced, location);
     }
     response
         .headers_mut()

@@ -31,6 +31,9 @@ const MASKED: &[&str] = &[
     "user_code",
 ];
 
+/// Parameters that are drawn by lot.
+const RANDOM: &[&str] = &["code_challenge", "nonce", "state"];
+
 /// All requests and answers so far.
 pub fn write(emulator: &Emulator, format: Format) -> String {
     let mut text = String::new();
@@ -85,11 +88,17 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
         Some(status) => writeln!(out, "HTTP/1.1 {status}")?,
         None => writeln!(out, "(no answer)")?,
     }
+    if let Some((address, fields)) = &request.location {
+        writeln!(out, "location: {}{}", stable(address), query(fields))?;
+    }
     if let Some(body) = request.answer.as_deref().filter(|body| !body.is_empty()) {
         let body = match serde_json::from_slice::<Value>(body) {
             Ok(mut json) => {
                 let mut words = Vec::new();
                 mask(&mut json, &mut words);
+                if format == Format::Markdown {
+                    shorten(&mut json);
+                }
                 // What is masked must not turn up in the words around it.
                 words
                     .iter()
@@ -97,6 +106,7 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
                         text.replace(secret, mask)
                     })
             }
+            Err(_) if format == Format::Markdown && body.starts_with(b"<") => "(a page)".into(),
             Err(_) => String::from_utf8_lossy(body).into_owned(),
         };
         writeln!(out, "\n{}", stable(&body))?;
@@ -124,6 +134,18 @@ fn mask(json: &mut Value, replaced: &mut Vec<(String, String)>) {
     }
 }
 
+/// Leaves the beginning of keys and certificates, which nobody reads.
+fn shorten(json: &mut Value) {
+    match json {
+        Value::String(text) if text.len() > 60 && !text.contains([' ', ':']) => {
+            *text = text.chars().take(20).chain(['…']).collect();
+        }
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
 fn query(fields: &[(String, String)]) -> String {
     let fields: Vec<String> = fields
         .iter()
@@ -138,7 +160,7 @@ fn query(fields: &[(String, String)]) -> String {
 
 /// Percent-encoded, but for what reads well and does no harm; a secret is replaced by its name.
 fn field(name: &str, value: &str) -> String {
-    if value == MASK {
+    if value == MASK || RANDOM.contains(&name) {
         return format!("{name}=<{name}>");
     }
     let encoded: String = byte_serialize(value.as_bytes()).collect();

@@ -39,7 +39,7 @@ fn emulator() -> Emulator {
 }
 
 /// A running web app.
-struct App {
+pub struct App {
     running: Running,
     /// Where it listens.
     port: u16,
@@ -49,12 +49,12 @@ struct App {
 
 impl App {
     /// The app as registered for the sample itself.
-    fn start(emulator: &Emulator) -> Self {
+    pub fn start(emulator: &Emulator) -> Self {
         Self::of(world(emulator))
     }
 
     /// The app in this world, at a free port. In the settings, `PORT` stands for it.
-    fn of(world: World) -> Self {
+    pub fn of(world: World) -> Self {
         Self::at(&world)
     }
 
@@ -132,7 +132,7 @@ fn world_of(emulator: &Emulator, application: &str) -> World {
 }
 
 /// A port that is free now, below those that the system gives to clients.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +145,7 @@ fn free_port() -> u16 {
 
 /// A browser with a cookie jar for each host.
 #[derive(Clone)]
-struct Browser {
+pub struct Browser {
     /// Where the app is, and the port that requests for it go to.
     origin: String,
     port: u16,
@@ -156,19 +156,24 @@ struct Browser {
 
 /// An answer.
 #[derive(Debug)]
-struct Page {
+pub struct Page {
     /// What was asked for.
     url: String,
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    pub body: String,
 }
 
 impl Browser {
-    fn new(app: &App) -> Self {
+    pub fn new(app: &App) -> Self {
+        Self::at(&app.origin, app.port)
+    }
+
+    /// A browser for an app at this port, which it believes to be at this origin.
+    pub fn at(origin: &str, port: u16) -> Self {
         Self {
-            origin: app.origin.clone(),
-            port: app.port,
+            origin: origin.to_owned(),
+            port,
             cookies: BTreeMap::new(),
             headers: Vec::new(),
         }
@@ -227,7 +232,7 @@ impl Browser {
 
     /// Asks for a page and goes wherever it leads.
     #[track_caller]
-    fn visit(&mut self, address: &str) -> Page {
+    pub fn visit(&mut self, address: &str) -> Page {
         let mut page = self.get(address);
         for _ in 0..MOST_REDIRECTS {
             if page.status != 302 {
@@ -292,7 +297,7 @@ impl Page {
 
     /// This status, and this text on the page.
     #[track_caller]
-    fn shows(&self, status: u16, text: &str) -> &Self {
+    pub fn shows(&self, status: u16, text: &str) -> &Self {
         assert_eq!(self.status, status, "{self:#?}");
         assert!(self.body.contains(text), "\"{text}\" is missing: {self:#?}");
         self
