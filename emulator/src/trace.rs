@@ -32,7 +32,9 @@ const MASKED: &[&str] = &[
 ];
 
 /// Parameters that are drawn by lot.
-const RANDOM: &[&str] = &["code_challenge", "nonce", "state"];
+const RANDOM: &[&str] = &["code_challenge", "nonce", "session_state", "state"];
+/// On a page, a longer query has a line for each field.
+const LONG_QUERY: usize = 100;
 
 /// All requests and answers so far.
 pub fn write(emulator: &Emulator, format: Format) -> String {
@@ -61,7 +63,7 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
         "{} {}{} HTTP/1.1",
         request.method,
         request.path,
-        query(&request.query)
+        query(&request.query, format)
     )?;
     for (name, value) in &request.headers {
         if ["authorization", "content-type", "host"].contains(&name.as_str()) {
@@ -89,7 +91,7 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
         None => writeln!(out, "(no answer)")?,
     }
     if let Some((address, fields)) = &request.location {
-        writeln!(out, "location: {}{}", stable(address), query(fields))?;
+        writeln!(out, "location: {}{}", stable(address), query(fields, format))?;
     }
     if let Some(body) = request.answer.as_deref().filter(|body| !body.is_empty()) {
         let body = match serde_json::from_slice::<Value>(body) {
@@ -146,15 +148,16 @@ fn shorten(json: &mut Value) {
     }
 }
 
-fn query(fields: &[(String, String)]) -> String {
+fn query(fields: &[(String, String)], format: Format) -> String {
     let fields: Vec<String> = fields
         .iter()
         .map(|(name, value)| field(name, value))
         .collect();
-    if fields.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", fields.join("&"))
+    let query = fields.join("&");
+    match (query.len(), format) {
+        (0, _) => query,
+        (LONG_QUERY.., Format::Markdown) => format!("?{}", fields.join("\n  &")),
+        _ => format!("?{query}"),
     }
 }
 

@@ -188,7 +188,7 @@ impl Browser {
     }
 
     /// Asks for a page, of the app unless the address has a host.
-    fn get(&mut self, address: &str) -> Page {
+    pub fn get(&mut self, address: &str) -> Page {
         self.request("GET", address)
     }
 
@@ -290,7 +290,7 @@ impl Page {
 
     /// Where a redirect leads.
     #[track_caller]
-    fn location(&self) -> String {
+    pub fn location(&self) -> String {
         assert_eq!(self.status, 302, "{self:#?}");
         self.header("location").unwrap().to_owned()
     }

@@ -79,7 +79,8 @@ fn web_trace() -> String {
     let mut browser = Browser::at(&format!("http://localhost:{port}"), port);
     browser.visit("/").shows(200, "Welcome Contoso Employee!");
     browser.visit("/call_api").shows(200, "API Response");
-    browser.visit("/logout");
+    let provider = browser.get("/logout").location();
+    browser.get(&provider).location();
     running.signal("INT");
     let trace = running.wait().stderr;
     trace.replace(&format!("localhost:{port}"), "localhost:5000")
@@ -111,13 +112,16 @@ fn exchanges(trace: &str) -> Vec<Exchange> {
 /// `POST /{tenant}/oauth2/v2.0/token` of a request line.
 fn request_of(line: &str) -> String {
     let line = line.split([' ', '?']).take(2).collect::<Vec<_>>().join(" ");
-    line.split('/')
-        .map(|part| match part.len() == 36 && part.matches('-').count() == 4 {
-            true if line.contains("/oauth2/") || line.contains("/v2.0/") => "{tenant}",
-            _ => part,
-        })
-        .collect::<Vec<_>>()
-        .join("/")
+    let is_guid = |part: &str| part.len() == 36 && part.matches('-').count() == 4;
+    let name = match line.contains(" /v1.0/") {
+        true => "{id}",
+        false => "{tenant}",
+    };
+    let parts: Vec<_> = line
+        .split('/')
+        .map(|part| if is_guid(part) { name } else { part })
+        .collect();
+    parts.join("/")
 }
 
 /// No exchange is left out, none is told twice, and each has a line of code behind it.
