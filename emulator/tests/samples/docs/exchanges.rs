@@ -10,7 +10,7 @@ use std::{
 
 use super::{Page, Part, text_of};
 use crate::{
-    support::{Running, binary, until, workspace},
+    support::{Running, binary, until, without_outer_cargo, workspace},
     web::{Browser, free_port},
 };
 
@@ -63,6 +63,7 @@ fn exec(words: &[&str]) -> Running {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    without_outer_cargo(&mut command);
     Running::start(command, b"")
 }
 

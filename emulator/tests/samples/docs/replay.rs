@@ -13,7 +13,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::pages;
-use crate::support::{Outcome, Running, binary, emulator, workspace};
+use crate::support::{Outcome, Running, binary, emulator, without_outer_cargo, workspace};
 
 /// Why a command is not run. Nothing else counts as a reason.
 const REASONS: [&str; 7] = [
@@ -127,12 +127,10 @@ fn run(command: &str, world: &Path, streams: &str) -> Outcome {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    for (name, _) in env::vars() {
-        let of_this_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        if of_this_package || emulator::settings::NAMES.contains(&name.as_str()) {
-            shell.env_remove(name);
-        }
+    for name in emulator::settings::NAMES {
+        shell.env_remove(name);
     }
+    without_outer_cargo(&mut shell);
     Running::start(shell, b"").wait()
 }
 
