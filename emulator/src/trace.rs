@@ -91,7 +91,12 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
         None => writeln!(out, "(no answer)")?,
     }
     if let Some((address, fields)) = &request.location {
-        writeln!(out, "location: {}{}", stable(address), query(fields, format))?;
+        writeln!(
+            out,
+            "location: {}{}",
+            stable(address),
+            query(fields, format)
+        )?;
     }
     if let Some(body) = request.answer.as_deref().filter(|body| !body.is_empty()) {
         let body = match serde_json::from_slice::<Value>(body) {

@@ -41,7 +41,9 @@ fn bless(bench: &str, report: &str) {
     let page = fs::read_to_string(&path).unwrap();
     let marker = format!("<!-- bench: {bench} -->\n");
     let (before, rest) = page.split_once(&marker).expect("the page has the marker");
-    let (_, after) = rest.split_once("<!-- end -->").expect("the block has an end");
+    let (_, after) = rest
+        .split_once("<!-- end -->")
+        .expect("the block has an end");
     let page = format!("{before}{marker}\n{report}<!-- end -->{after}");
     fs::write(path, page).unwrap();
 }

@@ -176,11 +176,7 @@ impl Block {
             "advice" => advice::content(&self.argument, &self.lines),
             "settings" => settings::content(&self.argument),
             "options" => settings::options(),
-            _ => self
-                .lines
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect(),
+            _ => self.lines.iter().map(|line| format!("{line}\n")).collect(),
         }
     }
 }

@@ -73,9 +73,12 @@ fn row(anchor: &str, why: &str) -> String {
     )
 }
 
-/// Text in a cell of a table.
+/// Text in a cell of a table. Where Entra ID names something of the reader's, a provoked refusal has nothing to name.
 fn cell(text: &str) -> String {
-    text.replace('<', "&lt;").replace('>', "&gt;").replace('|', "\\|")
+    text.replace("(unknown)", "…")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('|', "\\|")
 }
 
 /// What brings this advice about.
@@ -125,8 +128,13 @@ fn provocations(anchor: &str) -> Vec<Provocation> {
 /// The sample that meets such a refusal, and where.
 fn natural(anchor: &str) -> (&'static str, &'static str) {
     match anchor {
-        "client-proof-missing" | "secret-wrong" | "secret-expired" | "assertion-refused"
-        | "default-scope" | "tenant-needed" | "app-disabled" => ("client-credentials", "token"),
+        "client-proof-missing"
+        | "secret-wrong"
+        | "secret-expired"
+        | "assertion-refused"
+        | "default-scope"
+        | "tenant-needed"
+        | "app-disabled" => ("client-credentials", "token"),
         "user-not-found" | "password-wrong" | "password-expired" | "no-cloud-password"
         | "account-locked" | "account-disabled" | "mfa-required" => ("username-password", "token"),
         "reply-url" | "response-type" => ("flask-equivalent-web", "authorize"),
@@ -231,7 +239,9 @@ fn numbers_on_pages_have_advice() {
         let text = std::fs::read_to_string(&page).unwrap();
         for rest in text.split("AADSTS").skip(1) {
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            let Ok(code) = digits.parse::<u32>() else { continue };
+            let Ok(code) = digits.parse::<u32>() else {
+                continue;
+            };
             // What a device flow answers until there is a decision is no error.
             let is_known = code == 70016 || ENTRA.iter().any(|topic| topic.codes.contains(&code));
             assert!(is_known, "{}: AADSTS{code}", page.display());

@@ -28,7 +28,9 @@ fn performance_has_the_tables_of_each_benchmark() {
             .collect();
         let mut rows = shown.iter();
         for table in *tables {
-            let head = rows.next().unwrap_or_else(|| panic!("{bench}: a table is missing"));
+            let head = rows
+                .next()
+                .unwrap_or_else(|| panic!("{bench}: a table is missing"));
             assert_eq!(head, table.columns, "{bench}");
             for label in table.rows {
                 let row = rows.next().unwrap_or_else(|| panic!("{bench}: no {label}"));
@@ -37,7 +39,10 @@ fn performance_has_the_tables_of_each_benchmark() {
                 assert!(row.iter().all(|cell| !cell.is_empty()), "{bench}: {label}");
             }
         }
-        assert!(rows.next().is_none(), "{bench}: a row that it does not have");
+        assert!(
+            rows.next().is_none(),
+            "{bench}: a row that it does not have"
+        );
     }
     let benches = manifest.matches("[[bench]]").count();
     assert_eq!(benches, tables::ALL.len(), "each benchmark says its tables");

@@ -125,20 +125,29 @@ fn request_of(line: &str) -> String {
     parts.join("/")
 }
 
+/// The pages of a flow, in reading order.
+fn pages_of(sample: &str) -> Vec<Page> {
+    let folder = workspace().join("docs/flows");
+    ["", "-api"]
+        .iter()
+        .map(|part| folder.join(format!("{sample}{part}.md")))
+        .filter(|path| path.is_file())
+        .map(|path| Page::read(&path))
+        .collect()
+}
+
 /// No exchange is left out, none is told twice, and each has a line of code behind it.
 #[test]
 fn flows_tell_every_exchange_and_its_line_of_code() {
     for sample in SAMPLES {
-        let path = workspace().join(format!("docs/flows/{sample}.md"));
-        let page = Page::read(&path);
         let mut told = Vec::new();
         let mut has_line = false;
-        for part in &page.parts {
+        for part in pages_of(sample).iter().flat_map(|page| &page.parts) {
             match part {
                 Part::Line(line) if line.starts_with("## ") => has_line = false,
                 Part::Line(line) => has_line |= line.contains(".rs#L"),
                 Part::Block(block) => {
-                    assert!(has_line, "{}: {}: no line of code", path.display(), block.argument);
+                    assert!(has_line, "{}: no line of code", block.argument);
                     told.push(block.argument.clone());
                 }
             }
@@ -146,7 +155,7 @@ fn flows_tell_every_exchange_and_its_line_of_code() {
         let all: Vec<_> = (1..=of(sample).len())
             .map(|number| format!("{sample} {number}"))
             .collect();
-        assert_eq!(told, all, "{}", path.display());
+        assert_eq!(told, all);
     }
 }
 
@@ -167,7 +176,10 @@ fn diagrams_have_the_requests_in_their_order() {
             .filter(|(_, to)| to.starts_with("Entra:") || to.starts_with("Graph:"))
             .map(|(_, to)| to.split_once(": ").unwrap().1.to_owned())
             .collect();
-        let sent: Vec<_> = of(sample).iter().map(|exchange| exchange.request.clone()).collect();
+        let sent: Vec<_> = of(sample)
+            .iter()
+            .map(|exchange| exchange.request.clone())
+            .collect();
         assert_eq!(drawn, sent, "{sample}");
     }
 }
@@ -175,10 +187,10 @@ fn diagrams_have_the_requests_in_their_order() {
 /// Who reads these pages reads no secret.
 #[test]
 fn exchanges_show_no_secret() {
-    for sample in SAMPLES {
-        let page = fs::read_to_string(workspace().join(format!("docs/flows/{sample}.md"))).unwrap();
-        for secret in ["Worker%231001", "Worker#1001", "eyJ", "toy-secret"] {
-            assert!(!page.contains(secret), "{sample}: {secret}");
+    for path in fs::read_dir(workspace().join("docs/flows")).unwrap() {
+        let page = fs::read_to_string(path.unwrap().path()).unwrap();
+        for secret in ["Worker%231001", "Worker#1001", "eyJ", "toy~"] {
+            assert!(!page.contains(secret), "{secret}");
         }
     }
 }

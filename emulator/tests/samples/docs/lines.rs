@@ -48,7 +48,8 @@ pub fn with_numbers(page: &Path, text: &str) -> String {
 
 /// The line of a source on which something is defined, a region begins, or which alone has this text.
 fn line_of(file: &Path, text: &str) -> Result<usize, String> {
-    let source = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let source =
+        fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let lines = || source.lines().enumerate();
     let number = |(index, _): (usize, &str)| index + 1;
     let region = format!("// <{text}>");
@@ -61,7 +62,9 @@ fn line_of(file: &Path, text: &str) -> Result<usize, String> {
             .any(|kind| {
                 line.split_once(&format!("{kind} {text}"))
                     .is_some_and(|(before, after)| {
-                        before.chars().all(|c| c.is_alphanumeric() || c == '(' || c == ')' || c == ' ')
+                        before
+                            .chars()
+                            .all(|c| c.is_alphanumeric() || c == '(' || c == ')' || c == ' ')
                             && !after.starts_with(|c: char| c.is_alphanumeric() || c == '_')
                     })
             })
@@ -72,6 +75,10 @@ fn line_of(file: &Path, text: &str) -> Result<usize, String> {
     }
     match found.as_slice() {
         [line] => Ok(number(*line)),
-        lines => Err(format!("stands {} times in {}", lines.len(), file.display())),
+        lines => Err(format!(
+            "stands {} times in {}",
+            lines.len(),
+            file.display()
+        )),
     }
 }

@@ -35,7 +35,10 @@ fn links(page: &str) -> Vec<&str> {
 
 fn leads_somewhere(page: &Path, link: &str) -> bool {
     if let Some(address) = link.strip_prefix("https://") {
-        return address.split('/').next().is_some_and(|host| host.contains('.'));
+        return address
+            .split('/')
+            .next()
+            .is_some_and(|host| host.contains('.'));
     }
     let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
     let target = match file {
@@ -43,7 +46,10 @@ fn leads_somewhere(page: &Path, link: &str) -> bool {
         file => page.parent().unwrap().join(file),
     };
     let text = fs::read_to_string(&target).unwrap_or_default();
-    match anchor.strip_prefix('L').and_then(|line| line.parse::<usize>().ok()) {
+    match anchor
+        .strip_prefix('L')
+        .and_then(|line| line.parse::<usize>().ok())
+    {
         Some(line) => (1..=text.lines().count()).contains(&line),
         None if anchor.is_empty() => target.exists(),
         None => anchors(&text).any(|found| found == anchor),
@@ -52,13 +58,16 @@ fn leads_somewhere(page: &Path, link: &str) -> bool {
 
 /// The anchors of a page: of its headings, made as GitHub makes them, and those that are set by hand.
 pub fn anchors(page: &str) -> impl Iterator<Item = String> {
-    let headings = page.lines().filter(|line| line.starts_with('#')).map(|line| {
-        let text = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = text
-            .chars()
-            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        kept.collect::<String>().replace(' ', "-")
-    });
+    let headings = page
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let text = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = text
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.collect::<String>().replace(' ', "-")
+        });
     let by_hand = page
         .split("<a id=\"")
         .skip(1)

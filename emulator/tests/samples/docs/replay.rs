@@ -143,7 +143,7 @@ pub fn steady(printed: &str) -> String {
         .map(|line| format!("{line}\n"))
         .collect();
     for (label, end, shown) in [
-        (" the code ", " ", "BPPVYQZMA"),
+        (" enter the code ", " ", "BPPVYQZMA"),
         ("Token cache: ", "/entra-samples-rust", "/home/you/.cache"),
         ("http://127.0.0.1:", "/", "8443"),
         ("development tool, at http://127.0.0.1:", "\n", "8443"),
@@ -194,7 +194,10 @@ fn every_command_is_run_or_has_a_reason() {
                 .strip_prefix("<!-- not replayed: ")
                 .and_then(|reason| reason.strip_suffix(" -->"));
             let is_reason = |reason: &str| match reason.strip_prefix("run by ") {
-                Some(file) => workspace().join("emulator/tests/samples").join(file).is_file(),
+                Some(file) => workspace()
+                    .join("emulator/tests/samples")
+                    .join(file)
+                    .is_file(),
                 None => REASONS.contains(&reason),
             };
             if !is_run && !reason.is_some_and(is_reason) {

@@ -44,7 +44,10 @@ fn read_flags(sample: &'static str) -> Vec<Flag> {
         }
     }
     for flag in &mut flags {
-        let found = flag.words.strip_suffix(']').and_then(|words| words.split_once(" [setting: "));
+        let found = flag
+            .words
+            .strip_suffix(']')
+            .and_then(|words| words.split_once(" [setting: "));
         if let Some((words, setting)) = found.map(|(a, b)| (a.to_owned(), b.to_owned())) {
             (flag.words, flag.setting) = (words, Some(setting));
         }
@@ -99,12 +102,13 @@ fn meaning(sample: &'static str, setting: &str) -> Option<String> {
 
 /// A secret has no flag, so that only a blank value tells whether it is read.
 fn is_secret(setting: &str) -> bool {
-    SAMPLES.iter().all(|sample| flag_of(sample, setting).is_none())
+    SAMPLES
+        .iter()
+        .all(|sample| flag_of(sample, setting).is_none())
 }
 
 fn reads(sample: &'static str, setting: &str) -> bool {
-    flag_of(sample, setting).is_some()
-        || (is_secret(setting) && meaning(sample, setting).is_some())
+    flag_of(sample, setting).is_some() || (is_secret(setting) && meaning(sample, setting).is_some())
 }
 
 /// The key of a parameters file that gives the sample this setting.
@@ -142,7 +146,9 @@ fn defaults(sample: &'static str) -> Vec<(&'static str, String)> {
     match sample {
         "flask-equivalent-web" => {
             let app = App::of(world);
-            Browser::new(&app).visit("/call_api").shows(200, "API Response");
+            Browser::new(&app)
+                .visit("/call_api")
+                .shows(200, "API Response");
         }
         _ => drop(world.run().json()),
     }
@@ -166,7 +172,10 @@ fn defaults(sample: &'static str) -> Vec<(&'static str, String)> {
     let endpoint = format!("https://graph.microsoft.com{path}");
     let mut defaults = vec![
         ("SCOPE", scope.join(" ")),
-        ("ENDPOINT", endpoint.replace(&object_id, "<CLIENT_OBJECTID>")),
+        (
+            "ENDPOINT",
+            endpoint.replace(&object_id, "<CLIENT_OBJECTID>"),
+        ),
     ];
     let redirect_uri = match sample {
         "username-password" => redirect_uri_of_consent(),
@@ -212,7 +221,11 @@ fn of_all() -> String {
         let meaning = meaning.unwrap_or_else(|| panic!("nothing reads {setting}"));
         let meaning = meaning.replace('<', "&lt;").replace('>', "&gt;");
         let mark = |is_so: bool| if is_so { "yes" } else { "" };
-        let _ = write!(table, "| `{setting}` | {meaning} | {} |", mark(is_secret(setting)));
+        let _ = write!(
+            table,
+            "| `{setting}` | {meaning} | {} |",
+            mark(is_secret(setting))
+        );
         for sample in SAMPLES {
             let _ = write!(table, " {} |", mark(reads(sample, setting)));
         }
@@ -228,10 +241,17 @@ fn of_sample(sample: &'static str) -> String {
     for setting in NAMES.iter().filter(|setting| reads(sample, setting)) {
         let flag = flag_of(sample, setting).map_or("none".into(), |flag| code(&flag.usage));
         let key = key(sample, setting).map_or(String::new(), |key| code(&key));
-        let needed = if is_needed(sample, setting) { "yes" } else { "" };
+        let needed = if is_needed(sample, setting) {
+            "yes"
+        } else {
+            ""
+        };
         let default = defaults.iter().find(|(name, _)| name == setting);
         let default = default.map_or(String::new(), |(_, value)| code(value));
-        let _ = writeln!(table, "| `{setting}` | {flag} | {key} | {needed} | {default} |");
+        let _ = writeln!(
+            table,
+            "| `{setting}` | {flag} | {key} | {needed} | {default} |"
+        );
     }
     table + "\n"
 }
