@@ -209,18 +209,28 @@ fn pages_show_what_is() {
         let count = page.blocks().count();
         let shown = page.with(contents.by_ref().take(count));
         let shown = lines::with_numbers(&page.path, &shown);
-        if shown == fs::read_to_string(&page.path).unwrap() {
+        let is = fs::read_to_string(&page.path).unwrap();
+        if shown == is {
             continue;
         }
         if env::var_os("BLESS").is_some() {
             fs::write(&page.path, shown).unwrap();
         } else {
-            outdated.push(&page.path);
+            let lines = is.lines().zip(shown.lines());
+            let (is, shown) = lines
+                .into_iter()
+                .find(|(is, shown)| is != shown)
+                .unwrap_or_default();
+            outdated.push(format!(
+                "{}\n  has     {is}\n  and not {shown}",
+                page.path.display()
+            ));
         }
     }
     assert!(
         outdated.is_empty(),
-        "`BLESS=1 cargo test -p emulator --test samples docs` brings these up to date: {outdated:#?}"
+        "`BLESS=1 cargo test -p emulator --test samples docs` brings these up to date:\n{}",
+        outdated.join("\n")
     );
 }
 

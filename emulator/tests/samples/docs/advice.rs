@@ -1,7 +1,7 @@
 //! docs/troubleshooting.md: every refusal that `common` has advice for is provoked, and what is printed is what the
 //! page shows.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, fs, path::Path, sync::Mutex};
 
 use common::advice::{ENTRA, GRAPH, STATUSES};
 use emulator::Emulator;
@@ -236,7 +236,7 @@ fn numbers_on_pages_have_advice() {
         if page.starts_with(workspace().join("emulator")) {
             continue; // there they are what Entra ID says, not what to do
         }
-        let text = std::fs::read_to_string(&page).unwrap();
+        let text = fs::read_to_string(&page).unwrap();
         for rest in text.split("AADSTS").skip(1) {
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             let Ok(code) = digits.parse::<u32>() else {
@@ -252,4 +252,33 @@ fn numbers_on_pages_have_advice() {
     for code in ENTRA.iter().flat_map(|topic| topic.codes) {
         assert!(anchors.contains(&format!("aadsts{code}")), "{code}");
     }
+}
+
+/// What the READMEs quote in their tables is what the sources say.
+#[test]
+fn quoted_messages_are_in_the_sources() {
+    for sample in replay::SAMPLES {
+        let page = text_of(&format!("{sample}/README.md"));
+        let (_, section) = page.split_once("\n## Troubleshooting\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let sources: String = [sample, "common"]
+            .iter()
+            .flat_map(|package| sources(&workspace().join(package).join("src")))
+            .collect();
+        for row in section.lines().filter(|line| line.starts_with("| \"")) {
+            let quoted = row.split('"').nth(1).unwrap();
+            assert!(sources.contains(quoted), "{sample}: {quoted}");
+        }
+    }
+}
+
+fn sources(folder: &Path) -> Vec<String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![fs::read_to_string(path).unwrap()],
+        })
+        .collect()
 }
