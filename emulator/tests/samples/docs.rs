@@ -216,11 +216,7 @@ fn pages_show_what_is() {
         if env::var_os("BLESS").is_some() {
             fs::write(&page.path, shown).unwrap();
         } else {
-            let lines = is.lines().zip(shown.lines());
-            let (is, shown) = lines
-                .into_iter()
-                .find(|(is, shown)| is != shown)
-                .unwrap_or_default();
+            let (is, shown) = first_difference(&is, &shown);
             outdated.push(format!(
                 "{}\n  has     {is}\n  and not {shown}",
                 page.path.display()
@@ -232,6 +228,16 @@ fn pages_show_what_is() {
         "`BLESS=1 cargo test -p emulator --test samples docs` brings these up to date:\n{}",
         outdated.join("\n")
     );
+}
+
+/// Where two texts part, with a little of what they have in common.
+fn first_difference(is: &str, shown: &str) -> (String, String) {
+    let mut lines = is.lines().chain([""]).zip(shown.lines().chain([""]));
+    let (is, shown) = lines.find(|(is, shown)| is != shown).unwrap_or_default();
+    let common = is.chars().zip(shown.chars()).take_while(|(a, b)| a == b);
+    let start = common.count().saturating_sub(40);
+    let rest = |line: &str| line.chars().skip(start).collect();
+    (rest(is), rest(shown))
 }
 
 /// The contents of the blocks, in their order.

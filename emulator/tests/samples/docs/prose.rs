@@ -6,13 +6,19 @@ use super::{pages, text_of};
 use crate::support::workspace;
 
 /// One idea a page: nobody reads longer ones. What is generated counts, since it is read as well.
-const LONGEST: usize = 270;
+const LONGEST_PAGE: usize = 220;
+/// A README has all the sections of its original.
+const LONGEST_README: usize = 300;
 
 #[test]
 fn no_page_is_too_long() {
     for path in pages() {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= LONGEST, "{}: {lines} lines", path.display());
+        let longest = match path.ends_with("README.md") {
+            true => LONGEST_README,
+            false => LONGEST_PAGE,
+        };
+        assert!(lines <= longest, "{}: {lines} lines", path.display());
     }
 }
 
