@@ -1,9 +1,12 @@
-//! The samples against curl, side by side in one run: `cargo bench -p emulator`.
+//! The samples against curl, side by side in one run: `cargo bench -p emulator --bench against_curl`; with `BLESS=1` its
+//! tables go into docs/performance.md.
 //!
 //! Each row runs a sample's release binary and curl with the same requests in turn, and prints the ratio of the medians;
 //! below 1 the sample is the faster, or the smaller. The emulator runs in this process, so its work counts for neither.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod report;
 
 use std::{
     fs,
@@ -25,35 +28,29 @@ fn main() {
         return;
     }
     build();
-    println!(
-        "sample, run               requests  connections   wall/curl  CPU/curl  memory/curl   wall     CPU      memory"
-    );
-    for tls in [false, true] {
-        let bench = Bench::new(tls);
-        bench.compare("device-code", "cached", &[]);
-        bench.compare("client-credentials", "cached", &[]);
-        bench.compare("client-credentials", "cold", &["--no-cache"]);
-        bench.compare("username-password", "cached", &[]);
-        bench.compare("username-password", "cold", &["--no-cache"]);
-    }
-    certificate();
-    listing();
-    println!();
-    for sample in ["device-code", "client-credentials", "username-password"] {
-        let size = binary(sample).metadata().unwrap().len() as f64 / 1e6;
-        let source = fs::read_to_string(workspace().join(sample).join("src/main.rs")).unwrap();
-        println!(
-            "{sample}: {size:.1} MB stripped, main.rs of {} lines",
-            source.lines().count()
-        );
-    }
+    let benches = [("http", Bench::new(false)), ("TLS", Bench::new(true))];
+    report::publish("against_curl", |table, label| match table {
+        0 => {
+            let words: Vec<_> = label.split(", ").collect();
+            let (_, bench) = benches.iter().find(|(name, _)| *name == words[2]).unwrap();
+            bench.compare(words[0], words[1])
+        }
+        1 => certificate(label),
+        2 => listing(label),
+        _ => size(label),
+    });
+}
+
+fn size(sample: &str) -> Vec<String> {
+    let size = binary(sample).metadata().unwrap().len() as f64 / 1e6;
+    let source = fs::read_to_string(workspace().join(sample).join("src/main.rs")).unwrap();
+    vec![format!("{size:.1} MB"), source.lines().count().to_string()]
 }
 
 /// An emulator with every sample signed in, and what curl needs to do the same.
 struct Bench {
     emulator: Emulator,
     home: TempDir,
-    scheme: &'static str,
 }
 
 impl Bench {
@@ -71,12 +68,7 @@ impl Bench {
         let mut roots = fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
         roots.extend(emulator.ca_pem().unwrap_or_default().bytes());
         fs::write(home.path().join("roots.pem"), roots).unwrap();
-        let scheme = if tls { "TLS" } else { "http" };
-        Self {
-            emulator,
-            home,
-            scheme,
-        }
+        Self { emulator, home }
     }
 
     fn setting(&self, sample: &str, name: &str) -> String {
@@ -169,10 +161,12 @@ impl Bench {
         curl
     }
 
-    fn compare(&self, sample: &str, run: &str, args: &[&str]) {
+    fn compare(&self, sample: &str, run: &str) -> Vec<String> {
         let ours = || {
             let mut command = self.command(binary(sample), sample);
-            command.args(args);
+            if run == "cold" {
+                command.arg("--no-cache");
+            }
             command
         };
         let curl = || self.curl(sample, run == "cold");
@@ -191,18 +185,16 @@ impl Bench {
             b.push(measure(curl()));
         }
         let (a, b) = (Cost::median(&a), Cost::median(&b));
-        let name = format!("{sample}, {run}, {}", self.scheme);
-        println!(
-            "{name:34}{:3}{:9}{:15.2}{:10.2}{:11.2}{:11.1} ms{:6.1} ms{:6.1} MiB",
-            requests.len(),
-            connections.len(),
-            a.wall / b.wall,
-            a.cpu / b.cpu,
-            a.memory / b.memory,
-            a.wall * 1e3,
-            a.cpu * 1e3,
-            a.memory,
-        );
+        vec![
+            requests.len().to_string(),
+            connections.len().to_string(),
+            format!("{:.2}", a.wall / b.wall),
+            format!("{:.2}", a.cpu / b.cpu),
+            format!("{:.2}", a.memory / b.memory),
+            format!("{:.1} ms", a.wall * 1e3),
+            format!("{:.1} ms", a.cpu * 1e3),
+            format!("{:.1} MiB", a.memory),
+        ]
     }
 }
 
@@ -241,59 +233,51 @@ fn measure(mut command: Command) -> Cost {
     }
 }
 
-/// What it costs to sign an assertion, over sending a secret.
-fn certificate() {
+/// What it costs to sign an assertion, beside sending a secret.
+fn certificate(proof: &str) -> Vec<String> {
     let bench = Bench::new(false);
     let path = bench.home.path().join("app.pem");
     fs::write(&path, emulator::CLIENT_CERTIFICATE).unwrap();
     let sample = "client-credentials";
-    let run = |by_certificate: bool| {
+    let run = || {
         let mut command = bench.command(binary(sample), sample);
         command.arg("--no-cache");
-        if by_certificate {
+        if proof == "certificate" {
             command
                 .env_remove("CLIENT_SECRET")
                 .env("CLIENT_CERTIFICATE", &path);
         }
         measure(command)
     };
-    let (mut secret, mut certificate) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        secret.push(run(false));
-        certificate.push(run(true));
-    }
-    let more = (Cost::median(&certificate).cpu - Cost::median(&secret).cpu) * 1e3;
-    println!("\n{sample}, cold, by certificate: {more:.1} ms CPU more than by secret");
+    let costs: Vec<_> = (0..RUNS).map(|_| run()).collect();
+    vec![format!("{:.1} ms", Cost::median(&costs).cpu * 1e3)]
 }
 
 /// `--all` over ever more users: the peak memory stays.
-fn listing() {
-    println!();
-    for users in [100, 10_000, 100_000] {
-        let home = TempDir::new().unwrap();
-        let emulator = Emulator::start(Options {
-            generate: Some(users),
-            ..Options::default()
-        })
-        .unwrap();
-        let mut command = Command::new(binary("username-password"));
-        command
-            .env_clear()
-            .envs(emulator.settings("username-password").unwrap())
-            .env("HOME", home.path())
-            .env("SCOPE", "User.ReadBasic.All")
-            .env("ENDPOINT", format!("{}/v1.0/users", emulator.url()))
-            .args(["--all", "--no-cache"])
-            .current_dir(home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let cost = measure(command);
-        println!(
-            "--all over {users:6} generated users: {:.1} MiB, {:.2} s",
-            cost.memory, cost.wall
-        );
-    }
+fn listing(users: &str) -> Vec<String> {
+    let home = TempDir::new().unwrap();
+    let emulator = Emulator::start(Options {
+        generate: Some(users.parse().unwrap()),
+        ..Options::default()
+    })
+    .unwrap();
+    let mut command = Command::new(binary("username-password"));
+    command
+        .env_clear()
+        .envs(emulator.settings("username-password").unwrap())
+        .env("HOME", home.path())
+        .env("SCOPE", "User.ReadBasic.All")
+        .env("ENDPOINT", format!("{}/v1.0/users", emulator.url()))
+        .args(["--all", "--no-cache"])
+        .current_dir(home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let cost = measure(command);
+    vec![
+        format!("{:.1} MiB", cost.memory),
+        format!("{:.2} s", cost.wall),
+    ]
 }
 
 fn workspace() -> &'static Path {

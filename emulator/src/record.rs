@@ -66,6 +66,9 @@ pub struct Recorded {
     /// The body of the answer, where an exchange is traced.
     #[serde(skip)]
     pub answer: Option<Vec<u8>>,
+    /// Where a redirect leads, and the fields of its query, secrets masked.
+    #[serde(skip)]
+    pub location: Option<(String, Vec<(String, String)>)>,
     /// SHA-256 of each secret's value, to compare with.
     #[serde(skip)]
     secrets: Vec<(String, Vec<u8>)>,
@@ -153,6 +156,7 @@ impl Record {
             status: None,
             fault: joined(&locked(&call.faults)),
             answer: None,
+            location: None,
             secrets,
         });
         if kept.len() > LIMIT {
@@ -162,7 +166,19 @@ impl Record {
     }
 
     /// Notes down how a request was answered, and with which faults.
-    pub fn answer(&self, number: u64, status: u16, faults: &[String], answer: Option<Vec<u8>>) {
+    pub fn answer(
+        &self,
+        number: u64,
+        status: u16,
+        faults: &[String],
+        answer: Option<Vec<u8>>,
+        location: Option<&str>,
+    ) {
+        let location = location.filter(|_| self.traces).map(|location| {
+            let (address, query) = location.split_once('?').unwrap_or((location, ""));
+            let form = Form::parse(query.as_bytes());
+            (shortened(address), masked(&form, &mut Vec::new()))
+        });
         let mut requests = locked(&self.requests);
         if let Some(request) = requests
             .1
@@ -172,6 +188,7 @@ impl Record {
         {
             request.status = Some(status);
             request.answer = answer;
+            request.location = location;
             request.fault = joined(faults);
         }
     }

@@ -358,10 +358,13 @@ async fn respond(
         }
     };
     if let Some(number) = number {
+        let location = response.headers().get(header::LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
         let status = response.status().as_u16();
+        let faults = locked(&faults);
         service
             .record
-            .answer(number, status, &locked(&faults), traced);
+            .answer(number, status, &faults, traced, location);
     }
     if let Some(reader) = reader {
         cors::allow(response.headers_mut(), reader);

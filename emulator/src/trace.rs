@@ -32,8 +32,10 @@ const MASKED: &[&str] = &[
     "user_code",
 ];
 
-/// Fields of requests that differ from run to run.
+/// Parameters that differ from run to run.
 const VARYING: &[&str] = &["code_challenge", "nonce", "session_state", "sid", "state"];
+/// On a page, a longer query has a line for each field.
+const LONG_QUERY: usize = 100;
 
 /// All requests and answers so far.
 pub fn write(emulator: &Emulator, format: Format) -> String {
@@ -62,7 +64,7 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
         "{} {}{} HTTP/1.1",
         request.method,
         request.path,
-        query(&request.query)
+        query(&request.query, format)
     )?;
     for (name, value) in &request.headers {
         if ["authorization", "content-type", "host"].contains(&name.as_str()) {
@@ -89,11 +91,22 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
         Some(status) => writeln!(out, "HTTP/1.1 {status}")?,
         None => writeln!(out, "(no answer)")?,
     }
+    if let Some((address, fields)) = &request.location {
+        writeln!(
+            out,
+            "location: {}{}",
+            stable(address),
+            query(fields, format)
+        )?;
+    }
     if let Some(body) = request.answer.as_deref().filter(|body| !body.is_empty()) {
         let body = match serde_json::from_slice::<Value>(body) {
             Ok(mut json) => {
                 let mut words = Vec::new();
                 mask(&mut json, &mut words);
+                if format == Format::Markdown {
+                    shorten(&mut json);
+                }
                 // What is masked must not turn up in the words around it.
                 words
                     .iter()
@@ -101,6 +114,7 @@ fn exchange(out: &mut String, request: &Recorded, base: &str, format: Format) ->
                         text.replace(secret, mask)
                     })
             }
+            Err(_) if format == Format::Markdown && body.starts_with(b"<") => "(a page)".into(),
             Err(_) => without_values(&String::from_utf8_lossy(body)),
         };
         writeln!(out, "\n{}", stable(&body))?;
@@ -148,15 +162,28 @@ fn mask(json: &mut Value, replaced: &mut Vec<(String, String)>) {
     }
 }
 
-fn query(fields: &[(String, String)]) -> String {
+/// Leaves the beginning of keys and certificates, which nobody reads.
+fn shorten(json: &mut Value) {
+    match json {
+        Value::String(text) if text.len() > 60 && !text.contains([' ', ':']) => {
+            *text = text.chars().take(20).chain(['…']).collect();
+        }
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+fn query(fields: &[(String, String)], format: Format) -> String {
     let fields: Vec<String> = fields
         .iter()
         .map(|(name, value)| field(name, value))
         .collect();
-    if fields.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", fields.join("&"))
+    let query = fields.join("&");
+    match (query.len(), format) {
+        (0, _) => query,
+        (LONG_QUERY.., Format::Markdown) => format!("?{}", fields.join("\n  &")),
+        _ => format!("?{query}"),
     }
 }
 

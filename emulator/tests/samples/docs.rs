@@ -1,18 +1,44 @@
-//! Pages own no code and no output of their own: regions of the sources, what a run prints and the table of advice are
-//! compared with what stands on a page. `BLESS=1 cargo test` writes them there.
+//! Pages own no code and no output of their own: what a program can produce is produced here and compared with what
+//! stands on a page. `BLESS=1 cargo test -p emulator --test samples docs` writes it there.
 //!
-//! A block belongs to the marker in the line before it: `<!-- region: src/main.rs#poll_token -->` shows a region of a
-//! source next to the page, `<!-- replay: stderr -->` what device-code prints at a first sign-in (and `stdout`, and the names of other samples), `<!-- advice -->` all
-//! that the samples advise.
+//! A generated block belongs to the marker in the line before it, `<!-- name: argument -->`:
+//!
+//! | marker | what follows it |
+//! |---|---|
+//! | `region: src/main.rs#poll_token` | a region of a source next to the page |
+//! | `replay: stderr` | the commands of the block, and what they print (also `stdout`, `both`) |
+//! | `not replayed: why` | commands that cannot be run here |
+//! | `exchange: device-code 1` | a request and its answer, as `emulator exec --trace=markdown` prints them |
+//! | `advice: secret-wrong …` | these topics: what is printed, why, and the printed advice |
+//! | `settings`, `settings: device-code`, `options` | tables of what the programs themselves say about their settings |
+//! | `bench: against_curl` | the output of a benchmark, which writes it there itself |
+//!
+//! All but the first three end with `<!-- end -->`. A link to a line of a source carries the number of the line on which
+//! the text of the link stands.
+
+mod advice;
+mod bench;
+mod exchanges;
+mod headings;
+mod lines;
+mod links;
+mod path;
+mod prose;
+mod replay;
+mod settings;
 
 use std::{
+    collections::VecDeque,
     env, fs,
     path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
 };
 
-use common::advice::{ENTRA, GRAPH, STATUSES};
+use crate::support::{binary, workspace};
 
-use crate::support::{SAMPLES, World, emulator, workspace};
+/// So many blocks are made at a time. Most of them wait for a poll.
+const AT_ONCE: usize = 12;
 
 /// All Markdown pages that are kept with the sources.
 pub fn pages() -> Vec<PathBuf> {
@@ -33,232 +59,204 @@ pub fn pages() -> Vec<PathBuf> {
     pages
 }
 
+/// The text of a page of the workspace.
+fn text_of(page: &str) -> String {
+    fs::read_to_string(workspace().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+/// A page, cut at its markers.
+struct Page {
+    path: PathBuf,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    Line(String),
+    Block(Block),
+}
+
+/// What belongs to a marker.
+struct Block {
+    /// The page that it stands on.
+    page: PathBuf,
+    name: String,
+    argument: String,
+    /// How far a block in a list is indented.
+    indent: usize,
+    /// The line before the content: a fence or nothing.
+    open: String,
+    /// What stands there now, without the indentation.
+    lines: Vec<String>,
+}
+
+impl Page {
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap();
+        let mut lines = text.lines();
+        let mut parts = Vec::new();
+        while let Some(line) = lines.next() {
+            parts.push(Part::Line(line.to_owned()));
+            let Some((name, argument)) = marker(line) else {
+                continue;
+            };
+            let open = lines.next().unwrap_or_default().to_owned();
+            let (is_fence, indent) = (
+                open.trim_start().starts_with("```"),
+                open.len() - open.trim_start().len(),
+            );
+            let close = match name {
+                "region" | "replay" | "not replayed" => "```",
+                _ => "<!-- end -->",
+            };
+            assert!(
+                is_fence == (close == "```") && (is_fence || open.is_empty()),
+                "{}: a block or an empty line follows {line}",
+                path.display()
+            );
+            let content: Vec<_> = lines
+                .by_ref()
+                .take_while(|line| line.trim() != close)
+                .map(|line| line.get(indent..).unwrap_or_default().to_owned())
+                .collect();
+            parts.push(Part::Block(Block {
+                page: path.to_owned(),
+                name: name.to_owned(),
+                argument: argument.to_owned(),
+                indent,
+                open,
+                lines: content,
+            }));
+        }
+        Self {
+            path: path.to_owned(),
+            parts,
+        }
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Block(block) => Some(block),
+            Part::Line(_) => None,
+        })
+    }
+
+    /// The page with these contents in its blocks.
+    fn with(&self, mut contents: impl Iterator<Item = String>) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Line(line) => text += &format!("{line}\n"),
+                Part::Block(block) => {
+                    let indent = " ".repeat(block.indent);
+                    text += &format!("{}\n", block.open);
+                    for line in contents.next().unwrap().lines() {
+                        text += format!("{indent}{line}").trim_end();
+                        text.push('\n');
+                    }
+                    let close = match block.open.is_empty() {
+                        true => "<!-- end -->",
+                        false => "```",
+                    };
+                    text += &format!("{indent}{close}\n");
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Block {
+    /// What belongs here.
+    fn content(&self) -> String {
+        println!("{}: {}: {}", self.page.display(), self.name, self.argument);
+        match self.name.as_str() {
+            "region" => lines::region(self.page.parent().unwrap(), &self.argument),
+            "replay" => replay::content(&self.argument, &self.lines),
+            "exchange" => exchanges::content(&self.argument),
+            "advice" => advice::content(&self.argument, &self.lines),
+            "settings" => settings::content(&self.argument),
+            "options" => settings::options(),
+            _ => self.lines.iter().map(|line| format!("{line}\n")).collect(),
+        }
+    }
+}
+
+/// The marker in a line: its name and its argument.
+fn marker(line: &str) -> Option<(&str, &str)> {
+    const NAMES: [&str; 8] = [
+        "region",
+        "replay",
+        "not replayed",
+        "exchange",
+        "advice",
+        "settings",
+        "options",
+        "bench",
+    ];
+    let text = line.trim().strip_prefix("<!-- ")?.strip_suffix(" -->")?;
+    let (name, argument) = text.split_once(": ").unwrap_or((text, ""));
+    NAMES.contains(&name).then_some((name, argument))
+}
+
 #[test]
 fn pages_show_what_is() {
-    let (stdout, stderr) = printed("device-code");
-    let both = |sample| {
-        let (stdout, stderr) = printed(sample);
-        stderr + &stdout
-    };
+    binary("device-code"); // built before the clock of anything runs
+    let pages: Vec<_> = pages().iter().map(|path| Page::read(path)).collect();
+    let contents = made_side_by_side(pages.iter().flat_map(Page::blocks).collect());
+    let mut contents = contents.into_iter();
     let mut outdated = Vec::new();
-    for path in pages() {
-        let page = fs::read_to_string(&path).unwrap();
-        let shown = rewrite(&page, |marker| {
-            match marker.split_once(": ").unwrap_or((marker, "")) {
-                ("region", place) => Some(region(path.parent().unwrap(), place)),
-                ("replay", "stdout") => Some(stdout.clone()),
-                ("replay", "stderr") => Some(stderr.clone()),
-                ("replay", "client-credentials") => Some(both("client-credentials")),
-                ("replay", "username-password") => Some(both("username-password")),
-                _ => None,
-            }
-        });
-        let shown = match path.ends_with("docs/troubleshooting.md") {
-            true => with_advice(&shown),
-            false => shown,
-        };
-        if shown != page && env::var_os("BLESS").is_some() {
-            fs::write(&path, &shown).unwrap();
-        } else if shown != page {
-            outdated.push(path);
+    for page in &pages {
+        let count = page.blocks().count();
+        let shown = page.with(contents.by_ref().take(count));
+        let shown = lines::with_numbers(&page.path, &shown);
+        let is = fs::read_to_string(&page.path).unwrap();
+        if shown == is {
+            continue;
+        }
+        if env::var_os("BLESS").is_some() {
+            fs::write(&page.path, shown).unwrap();
+        } else {
+            let (is, shown) = first_difference(&is, &shown);
+            outdated.push(format!(
+                "{}\n  has     {is}\n  and not {shown}",
+                page.path.display()
+            ));
         }
     }
     assert!(
         outdated.is_empty(),
-        "BLESS=1 cargo test brings these up to date: {outdated:?}"
+        "`BLESS=1 cargo test -p emulator --test samples docs` brings these up to date:\n{}",
+        outdated.join("\n")
     );
 }
 
-/// What a sample prints at its first run, stdout and stderr, with that evened out which differs from run to run and from
-/// the emulator to Entra ID.
-fn printed(sample: &'static str) -> (String, String) {
-    let emulator = emulator();
-    let outcome = World::at(&emulator, sample).run();
-    let between = |start, end| {
-        outcome
-            .stderr
-            .split_once(start)?
-            .1
-            .split_once(end)
-            .map(|(found, _)| found)
-    };
-    let mut stderr = outcome
-        .stderr
-        .replace(emulator.url(), "https://microsoft.com");
-    for (found, shown) in [
-        (between(" the code ", " "), "BPPVYQZMA"),
-        (
-            between("Token cache: ", "/entra-samples-rust"),
-            "/home/you/.cache",
-        ),
-    ] {
-        stderr = found.map_or(stderr.clone(), |found| stderr.replace(found, shown));
-    }
-    (outcome.stdout, stderr)
+/// Where two texts part, with a little of what they have in common.
+fn first_difference(is: &str, shown: &str) -> (String, String) {
+    let mut lines = is.lines().chain([""]).zip(shown.lines().chain([""]));
+    let (is, shown) = lines.find(|(is, shown)| is != shown).unwrap_or_default();
+    let common = is.chars().zip(shown.chars()).take_while(|(a, b)| a == b);
+    let start = common.count().saturating_sub(40);
+    let rest = |line: &str| line.chars().skip(start).collect();
+    (rest(is), rest(shown))
 }
 
-/// Replaces the content of each block that has a marker. Lines of a block that begin with `$ ` (what the reader types)
-/// stay.
-fn rewrite(page: &str, content: impl Fn(&str) -> Option<String>) -> String {
-    let mut result = String::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        result += &format!("{line}\n");
-        let marker = line
-            .trim()
-            .strip_prefix("<!-- ")
-            .and_then(|rest| rest.strip_suffix(" -->"));
-        let Some(content) = marker.and_then(&content) else {
-            continue;
-        };
-        let fence = lines.next().unwrap();
-        assert!(
-            fence.trim().starts_with("```"),
-            "a marker stands before a block: {line}"
-        );
-        let indent = " ".repeat(fence.len() - fence.trim_start().len());
-        result += &format!("{fence}\n");
-        for line in lines.by_ref() {
-            if line.trim() == "```" {
-                break;
-            }
-            if line.trim().starts_with("$ ") {
-                result += &format!("{line}\n");
-            }
+/// The contents of the blocks, in their order.
+fn made_side_by_side(blocks: Vec<&Block>) -> Vec<String> {
+    let queue: Mutex<VecDeque<_>> = Mutex::new(blocks.into_iter().enumerate().collect());
+    let made = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().pop_front();
+                    let Some((index, block)) = next else { break };
+                    let content = block.content();
+                    made.lock().unwrap().push((index, content));
+                }
+            });
         }
-        for line in content.lines() {
-            result += format!("{indent}{line}").trim_end();
-            result.push('\n');
-        }
-        result += &format!("{indent}```\n");
-    }
-    result
-}
-
-/// The lines between `// <name>` and `// </name>`, moved to the left margin.
-fn region(folder: &Path, place: &str) -> String {
-    let (file, name) = place.split_once('#').unwrap();
-    let source = fs::read_to_string(folder.join(file)).unwrap();
-    let begin = format!("// <{name}>\n");
-    let (_, rest) = source
-        .split_once(&begin)
-        .unwrap_or_else(|| panic!("no region {place}"));
-    let (region, _) = rest.split_once(&format!("// </{name}>")).unwrap();
-    let lines: Vec<_> = region
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let margin = lines
-        .iter()
-        .map(|line| line.len() - line.trim_start().len())
-        .min()
-        .unwrap();
-    lines
-        .iter()
-        .map(|line| format!("{}\n", &line[margin..]))
-        .collect()
-}
-
-/// The sections of docs/troubleshooting.md after its marker.
-fn with_advice(page: &str) -> String {
-    let marker = "<!-- advice -->\n";
-    let (introduction, _) = page.split_once(marker).unwrap();
-    let mut page = format!("{introduction}{marker}");
-    page += "\n## Refusals of Entra ID\n";
-    for topic in ENTRA {
-        let mut names: Vec<_> = topic
-            .codes
-            .iter()
-            .map(|code| format!("AADSTS{code}"))
-            .collect();
-        names.extend(topic.errors.iter().map(|error| format!("`{error}`")));
-        page += &format!(
-            "\n### {}\n\n{}\n\n{}\n",
-            topic.anchor,
-            names.join(", "),
-            topic.advice
-        );
-    }
-    page += "\n## Refusals of Microsoft Graph\n";
-    for (status, anchor, advice) in GRAPH {
-        page += &format!("\n### {anchor}\n\n{status}\n\n{advice}\n");
-    }
-    page += "\n## Answers of neither\n";
-    for (anchor, advice) in STATUSES {
-        page += &format!("\n### {anchor}\n\n{advice}\n");
-    }
-    page
-}
-
-/// Rows A11 and B15: who knows the Python sample finds each of its headings, and something below it.
-#[test]
-fn a11_b15_readmes_have_the_sections_of_their_originals() {
-    for sample in SAMPLES {
-        let page = fs::read_to_string(workspace().join(sample).join("README.md")).unwrap();
-        for heading in [
-            "## Prerequisites",
-            "## Setup",
-            "### 1. Register the app",
-            "## Run the application",
-            "## About the code",
-            "## Troubleshooting",
-            "## Reporting problems",
-            "## Contributing",
-            "## Next steps",
-        ] {
-            let (_, section) = page
-                .split_once(&format!("\n{heading}\n"))
-                .unwrap_or_else(|| panic!("{sample}: {heading}"));
-            let section = section.split("\n## ").next().unwrap();
-            assert!(section.trim().len() > 30, "{sample}: {heading} is empty");
-        }
-        assert!(
-            page.contains("| App registration setting | Value for this sample"),
-            "{sample}"
-        );
-    }
-}
-
-#[test]
-fn links_lead_somewhere() {
-    let mut broken = Vec::new();
-    for path in pages() {
-        let page = fs::read_to_string(&path).unwrap();
-        for link in page
-            .split("](")
-            .skip(1)
-            .map(|rest| rest.split(')').next().unwrap())
-        {
-            if link.contains("://") || link.starts_with("mailto:") {
-                continue;
-            }
-            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = match file {
-                "" => path.clone(),
-                file => path.parent().unwrap().join(file),
-            };
-            let found = match anchor {
-                "" => target.exists(),
-                anchor => fs::read_to_string(&target)
-                    .is_ok_and(|page| headings(&page).any(|heading| heading == anchor)),
-            };
-            if !found {
-                broken.push(format!("{}: {link}", path.display()));
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{broken:#?}");
-}
-
-/// The anchors of a page's headings, made as GitHub makes them.
-fn headings(page: &str) -> impl Iterator<Item = String> {
-    page.lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| {
-            let text = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = text
-                .chars()
-                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-            kept.collect::<String>().replace(' ', "-")
-        })
+    });
+    let mut made = made.into_inner().unwrap();
+    made.sort();
+    made.into_iter().map(|(_, content)| content).collect()
 }

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{EMPLOYEE, EMPLOYEE_PASSWORD, Running, binary, until};
+use crate::support::{EMPLOYEE, EMPLOYEE_PASSWORD, Running, binary, until, without_outer_cargo};
 
 /// `emulator exec` with these arguments. What it starts carries `mark` in its environment, by which it can be found.
 pub fn exec(mark: &str, args: &[&str]) -> Running {
@@ -24,6 +24,7 @@ pub fn exec(mark: &str, args: &[&str]) -> Running {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    without_outer_cargo(&mut command);
     Running::start(command, b"")
 }
 

@@ -55,18 +55,23 @@ pub fn binary(sample: &str) -> PathBuf {
         for sample in samples() {
             cargo.args(["--package", sample]);
         }
-        // What the outer cargo says of this package would have dependencies with build scripts built anew, each time.
-        for name in env::vars().map(|(name, _)| name) {
-            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-                cargo.env_remove(name);
-            }
-        }
+        without_outer_cargo(&mut cargo);
         assert!(cargo.current_dir(workspace).status().unwrap().success());
         folder.to_owned()
     });
     folder
         .join(sample)
         .with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// For a command that builds something: what the outer cargo says of this package would have dependencies with build
+/// scripts built anew, each time.
+pub fn without_outer_cargo(command: &mut Command) {
+    for name in env::vars().map(|(name, _)| name) {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// The folder of the workspace.

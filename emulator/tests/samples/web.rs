@@ -56,7 +56,7 @@ pub struct App {
 
 impl App {
     /// The app as registered for the sample itself.
-    fn start(emulator: &Emulator) -> Self {
+    pub fn start(emulator: &Emulator) -> Self {
         Self::of(world(emulator))
     }
 
@@ -139,7 +139,7 @@ pub fn world_of(emulator: &Emulator, application: &str) -> World {
 }
 
 /// A port that is free now, below those that the system gives to clients.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +152,7 @@ fn free_port() -> u16 {
 
 /// A browser with a cookie jar for each host.
 #[derive(Clone)]
-struct Browser {
+pub struct Browser {
     /// Where the app is, and the port that requests for it go to.
     origin: String,
     port: u16,
@@ -165,19 +165,24 @@ struct Browser {
 
 /// An answer.
 #[derive(Debug)]
-struct Page {
+pub struct Page {
     /// What was asked for.
     url: String,
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    pub body: String,
 }
 
 impl Browser {
-    fn new(app: &App) -> Self {
+    pub fn new(app: &App) -> Self {
+        Self::at(&app.origin, app.port)
+    }
+
+    /// A browser for an app at this port, which it believes to be at this origin.
+    pub fn at(origin: &str, port: u16) -> Self {
         Self {
-            origin: app.origin.clone(),
-            port: app.port,
+            origin: origin.to_owned(),
+            port,
             cookies: BTreeMap::new(),
             headers: Vec::new(),
             internet: None,
@@ -193,7 +198,7 @@ impl Browser {
     }
 
     /// Asks for a page, of the app unless the address has a host.
-    fn get(&mut self, address: &str) -> Page {
+    pub fn get(&mut self, address: &str) -> Page {
         self.request("GET", address)
     }
 
@@ -240,7 +245,7 @@ impl Browser {
 
     /// Asks for a page and goes wherever it leads.
     #[track_caller]
-    fn visit(&mut self, address: &str) -> Page {
+    pub fn visit(&mut self, address: &str) -> Page {
         let mut page = self.get(address);
         for _ in 0..MOST_REDIRECTS {
             if page.status != 302 {
@@ -298,14 +303,14 @@ impl Page {
 
     /// Where a redirect leads.
     #[track_caller]
-    fn location(&self) -> String {
+    pub fn location(&self) -> String {
         assert_eq!(self.status, 302, "{self:#?}");
         self.header("location").unwrap().to_owned()
     }
 
     /// This status, and this text on the page.
     #[track_caller]
-    fn shows(&self, status: u16, text: &str) -> &Self {
+    pub fn shows(&self, status: u16, text: &str) -> &Self {
         assert_eq!(self.status, status, "{self:#?}");
         assert!(self.body.contains(text), "\"{text}\" is missing: {self:#?}");
         self
