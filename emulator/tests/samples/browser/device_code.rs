@@ -21,7 +21,7 @@ fn a_device_signs_in() {
     let Some(chromium) = Chromium::start() else {
         return;
     };
-    let (running, page, code) = started("browser-device");
+    let (mut running, page, code) = started("browser-device");
     chromium.open(&page);
     chromium.shows("Enter code to allow access").inspect();
     chromium.fill("Code", "WRONGCODE");
@@ -52,6 +52,7 @@ fn a_device_signs_in() {
         .inspect();
     chromium.click("Continue");
     chromium.shows("You have signed in").inspect();
+    until("the sample's end", || running.has_ended().then_some(()));
     let user = running.wait().json();
     assert_eq!(user["displayName"], "Contoso Employee");
     assert_eq!(user["manager"]["displayName"], "Contoso Manager");
