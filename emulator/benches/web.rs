@@ -518,6 +518,7 @@ fn binary(sample: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_emulator")).with_file_name(sample)
 }
 
+/// The whole workspace, so that no dependency is built anew with fewer features.
 fn build() {
     let folder = binary(SAMPLE);
     let target = folder.parent().unwrap().parent().unwrap();
@@ -526,10 +527,15 @@ fn build() {
         "build",
         "--release",
         "--quiet",
-        "--package",
-        SAMPLE,
+        "--workspace",
         "--target-dir",
     ]);
+    // What the outer cargo says of this package would have dependencies with build scripts built anew, each time.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     cargo.arg(target).current_dir(workspace);
     assert!(cargo.status().unwrap().success());
