@@ -72,3 +72,38 @@ pub async fn answer(Extension(call): Extension<Arc<Call>>) -> Response<Body> {
     });
     call.json(StatusCode::OK, &answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::call::Form;
+
+    /// MSAL for Python asks for the host without its port.
+    #[tokio::test]
+    async fn the_own_host_goes_without_its_port_too() {
+        for (host, status) in [
+            ("localhost:8443", StatusCode::OK),
+            ("localhost", StatusCode::OK),
+            ("localhost:1", StatusCode::BAD_REQUEST),
+            ("nowhere.example", StatusCode::BAD_REQUEST),
+        ] {
+            let mut call = Call::internal("https://localhost:8443", 0);
+            let endpoint = format!("https://{host}/contoso.com/oauth2/v2.0/authorize");
+            call.query = Form::parse(format!("authorization_endpoint={endpoint}").as_bytes());
+            let response = answer(Extension(Arc::new(call))).await;
+            assert_eq!(response.status(), status, "{host}");
+            let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            if status == StatusCode::OK {
+                assert_eq!(
+                    body["tenant_discovery_endpoint"],
+                    "https://localhost:8443/contoso.com/v2.0/.well-known/openid-configuration"
+                );
+                assert_eq!(body["metadata"][0]["aliases"][1], "localhost");
+            }
+        }
+    }
+}

@@ -1,5 +1,5 @@
 """What the Python samples do that this workspace is modelled on, step by step: the same objects of the same libraries,
-with the cloud's own addresses. Nothing in here knows of the emulator."""
+with the cloud's own addresses. Nothing in here but the browser at the end knows of the emulator's pages."""
 
 import json
 import os
@@ -14,6 +14,8 @@ import requests
 from flask import Flask, redirect, render_template_string, request, session, url_for
 from flask_session import Session
 from werkzeug.serving import make_server
+
+from browser import Browser
 
 
 def parameters():
@@ -71,8 +73,6 @@ def call_graph(endpoint, result):
 
 def flask_web_app():
     """The web sample: four routes around the package `identity`."""
-    from browser import Browser
-
     app = Flask(__name__)
     app.config |= {"SESSION_TYPE": "filesystem", "SESSION_FILE_DIR": tempfile.mkdtemp()}
     Session(app)
