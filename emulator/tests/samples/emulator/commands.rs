@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::client::claims;
 use super::*;
+use crate::support::{Outcome, Running};
 
 fn command(args: &[&str], home: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emulator"));
@@ -24,12 +25,14 @@ fn command(args: &[&str], home: &TempDir) -> Command {
     command
 }
 
-fn run(args: &[&str]) -> Output {
-    command(args, &TempDir::new().unwrap()).output().unwrap()
+fn run(args: &[&str]) -> Outcome {
+    run_in(&TempDir::new().unwrap(), args)
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+fn run_in(home: &TempDir, args: &[&str]) -> Outcome {
+    let mut command = command(args, home);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command, b"").wait()
 }
 
 /// `emulator serve`, until it is dropped.
@@ -113,9 +116,9 @@ fn serve_speaks_tls_with_the_ca_that_ca_writes() {
     let home = TempDir::new().unwrap();
     let file = home.path().join("ca.crt");
     let ca = |out: &str| {
-        let output = command(&["ca", "--out", out], &home).output().unwrap();
+        let output = run_in(&home, &["ca", "--out", out]);
         assert!(output.status.success());
-        text(&output.stdout)
+        output.stdout
     };
     let shown = ca(file.to_str().unwrap());
     for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
@@ -147,7 +150,7 @@ fn serve_listens_for_other_machines_only_when_told_so() {
         let refused = run(&["serve", "--listen", listen]);
         assert_eq!(refused.status.code(), Some(1), "{listen}");
         assert!(
-            text(&refused.stderr).contains("add --allow-remote if you mean it"),
+            refused.stderr.contains("add --allow-remote if you mean it"),
             "{refused:?}"
         );
     }
@@ -191,10 +194,7 @@ fn faults_come_from_files_too() {
         "discovery:body=503 <h1>5 * 3 = down*always</h1>"
     );
     let missing = run(&["serve", "--fault", "token:body-file=/nowhere/at/all"]);
-    assert!(
-        text(&missing.stderr).contains("/nowhere/at/all"),
-        "{missing:?}"
-    );
+    assert!(missing.stderr.contains("/nowhere/at/all"), "{missing:?}");
     // A request names no files.
     let (_emulator, client) = start(Options::default());
     let answer = client.send(
@@ -209,9 +209,9 @@ fn faults_come_from_files_too() {
 #[test]
 fn small_inspections() {
     let users = run(&["users"]);
-    assert!(text(&users.stdout).contains("Worker#1001"));
+    assert!(users.stdout.contains("Worker#1001"));
     let token = run(&["token", "--user", EMPLOYEE, "--client", "device-code"]);
-    let claims_of = |output: &Output| claims(text(&output.stdout).trim());
+    let claims_of = |output: &Outcome| claims(output.stdout.trim());
     assert_eq!(claims_of(&token)["scp"], "User.Read");
     let app = run(&["token", "--client", "client-credentials"]);
     assert_eq!(claims_of(&app)["roles"][0], "Application.Read.All");
@@ -227,13 +227,13 @@ fn small_inspections() {
     assert!((0.9..1.1).contains(&days), "{days}");
     // Keys come from the seed: what one emulator issues is good at the next.
     let (_emulator, client) = start(Options::default());
-    let token = text(&token.stdout);
+    let token = token.stdout;
     assert_eq!(
         client.graph("/v1.0/me", token.trim()).json()["displayName"],
         "Contoso Employee"
     );
 
-    let faults = text(&run(&["faults"]).stdout);
+    let faults = run(&["faults"]).stdout;
     for name in [
         "status-NNN=SECONDS",
         "idtoken:wrong-nonce",
@@ -244,7 +244,7 @@ fn small_inspections() {
     }
     for command in ["serve", "exec", "ca", "faults", "users", "token"] {
         assert!(
-            text(&run(&[command, "--help"]).stdout).contains("Usage: emulator"),
+            run(&[command, "--help"]).stdout.contains("Usage: emulator"),
             "{command}"
         );
     }
