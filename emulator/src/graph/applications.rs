@@ -1,11 +1,11 @@
 //! `/applications`: registrations, by object id or `(appId='…')`. What writes to them is in `registration`.
 
 use axum::http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::access::Caller;
 use super::filter::Filter;
-use super::{Answer, CONTEXT, GraphError, registration};
+use super::{Answer, CONTEXT, GraphError, entity, registration};
 use crate::call::Call;
 use crate::directory::{Application, Audience};
 use crate::service::Service;
@@ -39,13 +39,10 @@ pub fn answer(
         (&Method::GET, []) => {
             caller.need(READ, READ)?;
             let application = find(service, caller, &wanted)?;
-            let mut answer = Map::new();
-            answer.insert(
-                "@odata.context".into(),
-                json!(format!("{CONTEXT}applications/$entity")),
-            );
-            answer.extend(describe(service, application));
-            Ok(Answer::from(Value::Object(answer)))
+            Ok(Answer::from(entity(
+                "applications",
+                describe(service, application),
+            )))
         }
         (&Method::PATCH, []) => registration::update(service, call, caller, &wanted),
         (&Method::DELETE, []) => registration::delete(service, caller, &wanted),
@@ -106,14 +103,14 @@ fn list(service: &Service, call: &Call, caller: &Caller) -> Result<Value, GraphE
         &["appId", "displayName", "id", "identifierUris", "tags"],
     )?;
     let found: Vec<Value> = of_tenant(service, caller)
-        .map(|application| Value::Object(describe(service, application)))
+        .map(|application| describe(service, application))
         .filter(|object| filter.passes(object))
         .collect();
     Ok(json!({ "@odata.context": format!("{CONTEXT}applications"), "value": found }))
 }
 
 /// An application as Graph shows it: the properties that it began with, and what was written to them.
-pub fn describe(service: &Service, application: &Application) -> Map<String, Value> {
+pub fn describe(service: &Service, application: &Application) -> Value {
     let publisher = service
         .directory
         .tenant(&application.tenant)
@@ -159,19 +156,17 @@ pub fn describe(service: &Service, application: &Application) -> Map<String, Val
             "implicitGrantSettings": { "enableAccessTokenIssuance": false, "enableIdTokenIssuance": false },
         },
     });
-    for (name, value) in &application.written {
-        merge(&mut object[name], value);
-    }
+    merge(&mut object, &Value::Object(application.written.clone()));
     // The key itself is never shown.
-    if let Some(credentials) = object["keyCredentials"].as_array_mut() {
-        for credential in credentials {
-            credential["key"] = Value::Null;
+    let credentials = object
+        .get_mut("keyCredentials")
+        .and_then(Value::as_array_mut);
+    for credential in credentials.into_iter().flatten() {
+        if let Some(credential) = credential.as_object_mut() {
+            credential.insert("key".into(), Value::Null);
         }
     }
-    match object {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
+    object
 }
 
 /// Writes a value over another; objects are merged property by property.

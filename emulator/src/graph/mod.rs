@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::call::{Call, header_value};
 use crate::clock::iso_date;
@@ -206,6 +206,17 @@ fn read(
         [.., last] => Err(unknown_segment(last)),
         [] => Err(GraphError::not_found("")),
     }
+}
+
+/// An object of a collection, as an answer that is nothing else has it.
+fn entity(collection: &str, object: Value) -> Value {
+    let mut entity = Map::new();
+    let context = format!("{CONTEXT}{collection}/$entity");
+    entity.insert("@odata.context".into(), json!(context));
+    if let Value::Object(object) = object {
+        entity.extend(object);
+    }
+    Value::Object(entity)
 }
 
 /// Whether a segment is the collection, or one of it by key: `applications(appId='…')`.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::access::Caller;
 use super::applications::{Wanted, describe, find};
 use super::permissions::{self, GRAPH_APP_ID};
-use super::{Answer, CONTEXT, GraphError, body};
+use super::{Answer, CONTEXT, GraphError, body, entity};
 use crate::call::Call;
 use crate::clock::iso_date;
 use crate::directory::{Application, Audience, Secret};
@@ -65,11 +65,8 @@ pub fn create(service: &Service, call: &Call, caller: &Caller) -> Result<Answer,
     write(&mut application, body)?;
     let written = service.directory.write(|| Ok::<_, Infallible>(application));
     let Ok(written) = written;
-    let mut answer = Map::new();
-    let context = format!("{CONTEXT}applications/$entity");
-    answer.insert("@odata.context".into(), json!(context));
-    answer.extend(describe(service, written.ok_or_else(GraphError::full)?));
-    Ok(Answer::created(Value::Object(answer)))
+    let object = describe(service, written.ok_or_else(GraphError::full)?);
+    Ok(Answer::created(entity("applications", object)))
 }
 
 /// `PATCH /applications/{…}`
@@ -206,10 +203,8 @@ fn write(application: &mut Application, mut body: Map<String, Value>) -> Result<
                 application.audience = Audience::deserialize(value)
                     .map_err(|_| body::missing(RESOURCE, "signInAudience"))?;
             }
-            ("publicClient", value) => {
-                if value.get("redirectUris").is_some() {
-                    application.public_redirect_uris = texts(value.get("redirectUris"));
-                }
+            ("publicClient", value) if value.get("redirectUris").is_some() => {
+                application.public_redirect_uris = texts(value.get("redirectUris"));
             }
             ("web", value) => {
                 if value.get("redirectUris").is_some() {
@@ -241,8 +236,9 @@ fn keep_keys(application: &Application, keys: &mut [Value]) {
             continue;
         }
         let same = |other: &&Value| other.get("keyId") == key.get("keyId");
-        if let Some(kept) = known.iter().find(same).and_then(|known| known.get("key")) {
-            key["key"] = kept.clone();
+        let kept = known.iter().find(same).and_then(|known| known.get("key"));
+        if let (Some(kept), Some(key)) = (kept, key.as_object_mut()) {
+            key.insert("key".into(), kept.clone());
         }
     }
 }

@@ -10,7 +10,7 @@ use super::access::Caller;
 use super::applications::{Wanted, find, of_tenant};
 use super::filter::Filter;
 use super::permissions::{self, GRAPH_APP_ID};
-use super::{Answer, CONTEXT, GraphError, body, registration};
+use super::{Answer, CONTEXT, GraphError, body, entity, registration};
 use crate::call::Call;
 use crate::directory::Application;
 use crate::service::Service;
@@ -62,9 +62,8 @@ pub fn answer(
     match (&call.method, rest) {
         (&Method::GET, []) => {
             caller.need(READ, READ)?;
-            let mut found = found.cloned().ok_or_else(|| GraphError::not_found(id))?;
-            found["@odata.context"] = json!(format!("{CONTEXT}servicePrincipals/$entity"));
-            Ok(Answer::from(found))
+            let found = found.cloned().ok_or_else(|| GraphError::not_found(id))?;
+            Ok(Answer::from(entity("servicePrincipals", found)))
         }
         (&Method::GET, ["appRoleAssignments"]) => {
             caller.need(READ, READ)?;
@@ -164,9 +163,10 @@ fn create(service: &Service, call: &Call, caller: &Caller) -> Result<Answer, Gra
             "The service principal cannot be created, updated, or restored because the service principal name is already in use.",
         ))
     })?;
-    let mut object = of_application(application);
-    object["@odata.context"] = json!(format!("{CONTEXT}servicePrincipals/$entity"));
-    Ok(Answer::created(object))
+    Ok(Answer::created(entity(
+        "servicePrincipals",
+        of_application(application),
+    )))
 }
 
 fn conflict(message: &str) -> GraphError {
@@ -230,9 +230,10 @@ fn assign(service: &Service, call: &Call, caller: &Caller) -> Result<Answer, Gra
             application.roles.push(name.to_owned());
             Ok(())
         })?;
-    let mut object = assignment(application, role);
-    object["@odata.context"] = json!(format!("{CONTEXT}appRoleAssignments/$entity"));
-    Ok(Answer::created(object))
+    Ok(Answer::created(entity(
+        "appRoleAssignments",
+        assignment(application, role),
+    )))
 }
 
 /// The client id of the application that has this service principal.
@@ -269,7 +270,7 @@ pub fn grants(
         (&Method::DELETE, [id]) => {
             caller.need(GRANT, GRANT)?;
             let found = of_tenant(service, caller)
-                .find(|application| grant(application)["id"] == *id)
+                .find(|application| grant(application).get("id").is_some_and(|own| own == id))
                 .ok_or_else(|| GraphError::not_found(id))?;
             let client = found.client_id.to_string();
             registration::change(service, caller, &Wanted::ClientId(&client), |application| {
@@ -322,7 +323,8 @@ fn add_grant(service: &Service, call: &Call, caller: &Caller) -> Result<Answer, 
             application.consented = scope.split_whitespace().map(str::to_owned).collect();
             Ok(())
         })?;
-    let mut object = grant(application);
-    object["@odata.context"] = json!(format!("{CONTEXT}oauth2PermissionGrants/$entity"));
-    Ok(Answer::created(object))
+    Ok(Answer::created(entity(
+        "oauth2PermissionGrants",
+        grant(application),
+    )))
 }
