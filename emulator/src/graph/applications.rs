@@ -146,14 +146,14 @@ pub fn describe(service: &Service, application: &Application) -> Value {
         "info": { "logoUrl": null, "marketingUrl": null, "privacyStatementUrl": null, "supportUrl": null, "termsOfServiceUrl": null },
         "keyCredentials": [],
         "passwordCredentials": passwords.collect::<Vec<_>>(),
-        "publicClient": { "redirectUris": [] },
+        "publicClient": { "redirectUris": application.public_redirect_uris },
         "requiredResourceAccess": [],
-        "spa": { "redirectUris": [] },
+        "spa": { "redirectUris": application.spa_redirect_uris },
         "web": {
             "homePageUrl": null,
-            "logoutUrl": null,
+            "logoutUrl": application.logout_url,
             "redirectUris": application.redirect_uris,
-            "implicitGrantSettings": { "enableAccessTokenIssuance": false, "enableIdTokenIssuance": false },
+            "implicitGrantSettings": { "enableAccessTokenIssuance": application.access_tokens, "enableIdTokenIssuance": application.id_tokens },
         },
     });
     merge(&mut object, &Value::Object(application.written.clone()));

@@ -206,13 +206,23 @@ fn write(application: &mut Application, mut body: Map<String, Value>) -> Result<
             ("publicClient", value) if value.get("redirectUris").is_some() => {
                 application.public_redirect_uris = texts(value.get("redirectUris"));
             }
+            ("spa", value) if value.get("redirectUris").is_some() => {
+                application.spa_redirect_uris = texts(value.get("redirectUris"));
+            }
             ("web", value) => {
                 if value.get("redirectUris").is_some() {
                     application.redirect_uris = texts(value.get("redirectUris"));
                 }
-                let flag = value.pointer("/implicitGrantSettings/enableIdTokenIssuance");
-                if let Some(flag) = flag.and_then(Value::as_bool) {
+                if let Some(url) = value.get("logoutUrl") {
+                    application.logout_url = url.as_str().map(str::to_owned);
+                }
+                let grants = value.get("implicitGrantSettings");
+                let flag = |name| grants.and_then(|grants| grants.get(name)?.as_bool());
+                if let Some(flag) = flag("enableIdTokenIssuance") {
                     application.id_tokens = flag;
+                }
+                if let Some(flag) = flag("enableAccessTokenIssuance") {
+                    application.access_tokens = flag;
                 }
             }
             ("requiredResourceAccess", value) => application.permissions = delegated(value),
