@@ -23,10 +23,15 @@ const STYLE: &str = include_str!("style.css");
 /// `GET /_emulator/style.css`
 pub async fn style() -> Response<Body> {
     let mut response = Response::new(Body::from(STYLE));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/css; charset=utf-8"),
-    );
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        // `exec` may have ended before the browser could ask for the style of the last page.
+        (header::CACHE_CONTROL, "max-age=600"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
