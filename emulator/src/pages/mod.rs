@@ -32,6 +32,8 @@ fn file(content_type: &'static str, content: impl Into<Body>) -> Response<Body> 
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // `exec` may have ended before the browser could ask for the style of the last page.
+        (header::CACHE_CONTROL, "max-age=600"),
     ] {
         response
             .headers_mut()

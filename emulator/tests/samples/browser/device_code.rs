@@ -90,6 +90,10 @@ fn the_home_page_shows_people_settings_and_requests() {
         .inspect();
     chromium.click("Enter a device code");
     chromium.shows("Enter code to allow access");
+    // The style sheet is at hand, since `exec` may have ended before it could be asked for at the last page.
+    let sizes =
+        "return performance.getEntriesByType('resource').map((entry) => entry.transferSize)";
+    assert_eq!(chromium.script(sizes), serde_json::json!([0]));
     // An application signs the browser out without a way back.
     chromium.open(&format!(
         "{}/contoso.com/oauth2/v2.0/logout",
