@@ -63,16 +63,19 @@ fn row(what: &str, target: &str, measured: impl std::fmt::Display) {
 /// From the start of the process to its first answer, for which it has asked for the provider's metadata.
 fn start() {
     let emulator = emulator();
-    let mut times = Vec::new();
-    for _ in 0..15 {
+    let (mut times, mut cpu) = (Vec::new(), 0.0);
+    const STARTS: usize = 21;
+    for _ in 0..STARTS {
         let home = TempDir::new().unwrap();
         let began = Instant::now();
         let app = App::start(&emulator, &home, None);
         assert_eq!(app.get("/", "").status, 302);
         times.push(began.elapsed().as_secs_f64() * 1e3);
+        cpu += app.cpu() * 1e3 / STARTS as f64;
     }
     let what = "Start of the process to its first answer";
-    row(what, "≤ 100 ms", format!("{:.0} ms", median(times)));
+    let measured = format!("{:.0} ms ({cpu:.0} ms CPU)", median(times));
+    row(what, "≤ 100 ms", measured);
 }
 
 /// Requests per second for `/` with a session, and for a bare route that answers with the same bytes.
@@ -195,7 +198,8 @@ fn sessions() {
         }
         value.len()
     };
-    let app = App::start(&emulator, &home, None);
+    // The file belongs to this very REDIRECT_URI.
+    let app = App::start_at(app.port, &emulator, &home, None);
     let next = AtomicUsize::new(0);
     while next.load(Ordering::Relaxed) < SESSIONS {
         load(&app, Duration::from_secs(1), |_| {
@@ -308,7 +312,10 @@ struct Answer {
 
 impl App {
     fn start(emulator: &Emulator, home: &TempDir, redis: Option<&Redis>) -> Self {
-        let port = free_port();
+        Self::start_at(free_port(), emulator, home, redis)
+    }
+
+    fn start_at(port: u16, emulator: &Emulator, home: &TempDir, redis: Option<&Redis>) -> Self {
         let mut command = Command::new(binary(SAMPLE));
         command
             .env_clear()

@@ -38,6 +38,7 @@ const FAREWELL: u64 = 30;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
+    allow_connections();
     // A server's log is its only voice.
     log::start(&["common", "flask_equivalent_web"]);
     let cli = Cli::parse();
@@ -143,6 +144,20 @@ async fn run(
 async fn almost_there(error: Data<ConfigError>) -> Result<&'static str, AppError> {
     Err(AppError::almost_there(&error))
 }
+
+/// Each connection is an open file, of which many systems allow a thousand unless they are asked for more: slow clients
+/// would soon have them all.
+#[cfg(unix)]
+fn allow_connections() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is not granted, the app runs all the same.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+#[cfg(not(unix))]
+fn allow_connections() {}
 
 /// Ctrl-C ends with 130, as in a shell; a service manager's SIGTERM with 0. Signals count from this call on, since one
 /// may come as soon as the app has said that it is there.

@@ -76,6 +76,34 @@ fn e25_slow_clients_do_not_stop_a_sign_in() {
 }
 
 #[test]
+fn e25_slow_clients_do_not_take_all_open_files() {
+    let emulator = emulator();
+    let port = free_port();
+    let world = world(&emulator).env("REDIRECT_URI", format!("http://localhost:{port}/getAToken"));
+    let sample = crate::support::binary(SAMPLE);
+    // Fewer than connections, unless the app asks for more.
+    let script = "ulimit -S -n 100; exec \"$@\"";
+    let command = world.command_of("sh", &["-c", script, "sh", sample.to_str().unwrap()]);
+    let running = Running::start(command, b"");
+    until("the app listens", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    let app = App {
+        running,
+        port,
+        origin: format!("http://localhost:{port}"),
+    };
+    let slow: Vec<_> = (0..200).map(|_| half_a_request(&app)).collect();
+    // Not one of them has been given up for it.
+    Browser::signed_in(&app);
+    for stream in slow {
+        stream.set_nonblocking(true).unwrap();
+        let read = (&stream).read(&mut [0]);
+        assert!(read.is_err(), "{read:?}");
+    }
+}
+
+#[test]
 fn e4_ipv6_loopback() {
     let emulator = emulator();
     let port = free_port();
