@@ -2,7 +2,6 @@
 with the cloud's own addresses. Nothing in here but the browser at the end knows of the emulator's pages."""
 
 import json
-import os
 import socket
 import sys
 import tempfile
