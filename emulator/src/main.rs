@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use emulator::ca::{self, CertificateAuthority};
 use emulator::{Directory, Emulator, Options, SEED_DATA, faults};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The variables by which OpenSSL and Rust, Python's requests, curl, and Node are told of a CA.
 const CA_VARIABLES: &[&str] = &[
@@ -205,14 +206,21 @@ fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
         auto_sign_in: command.sign_in.clone(),
         ..command.common.options()?
     })?;
-    // Whoever reads only the first line, which is the address, does not stop the server by that.
-    let _ = greet(&emulator);
-
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(tokio::signal::ctrl_c())?;
-    Ok(ExitCode::SUCCESS)
+        .block_on(async {
+            // Before anybody is told that it runs. A container's first process gets SIGTERM only if it listens to it.
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            // Whoever reads only the first line, which is the address, does not stop the server by that.
+            let _ = greet(&emulator);
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            Ok(ExitCode::SUCCESS)
+        })
 }
 
 /// The address on a line of its own, then what to know and what to paste.

@@ -98,17 +98,18 @@ fn serve_says_where_it_is_first_and_then_the_settings() {
         serve.get("/_emulator/faults"),
         serde_json::json!([{ "fault": "me:cut", "times": 2 }])
     );
-    // Ctrl-C ends it, and well.
-    let mut serve = serve;
-    let id = serve.process.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert_eq!(serve.process.wait().unwrap().code(), Some(0));
+}
+
+/// Ctrl-C ends it, and so does what stops a container; as soon as it has said where it is.
+#[test]
+fn serve_ends_well() {
+    for signal in ["-INT", "-TERM"] {
+        let mut serve = Serve::start(&[]);
+        let id = serve.process.id().to_string();
+        let kill = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(kill.success());
+        assert_eq!(serve.process.wait().unwrap().code(), Some(0), "{signal}");
+    }
 }
 
 #[test]
