@@ -71,8 +71,10 @@ impl App {
         };
         let session = match self.load(&id).await? {
             Some(session) if session.id_expires_at <= now() => {
-                self.renew(&id, &[], None, |session| session.id_expires_at <= now())
-                    .await?
+                self.renew(&id, &[], &mut None, |session| {
+                    session.id_expires_at <= now()
+                })
+                .await?
             }
             session => session,
         };
@@ -84,17 +86,19 @@ impl App {
         Ok(stored.and_then(|json| serde_json::from_slice(&json).ok()))
     }
 
-    /// The session with a token for SCOPE. None: the user has to sign in for it.
+    /// The session with a token for SCOPE. None: the user has to sign in for it, with `claims` that the provider may have
+    /// asked for.
     pub async fn with_api_token(
         &self,
         id: &SessionId,
         session: Session,
-        claims: Option<&Claims>,
+        claims: &mut Option<Claims>,
     ) -> Result<Option<ApiToken>, AppError> {
+        let is_challenged = claims.is_some();
         let refused = session.api.as_ref().map(|api| api.obtained_at);
         let needs_token = |session: &Session| match &session.api {
             // Another request may have answered the challenge in the meantime.
-            Some(api) if claims.is_some() => {
+            Some(api) if is_challenged => {
                 Some(api.obtained_at) == refused && !api.answers_challenge
             }
             Some(api) => !api.is_fresh(),
@@ -112,7 +116,7 @@ impl App {
         &self,
         id: &SessionId,
         scopes: &[String],
-        claims: Option<&Claims>,
+        claims: &mut Option<Claims>,
         is_needed: impl Fn(&Session) -> bool,
     ) -> Result<Option<Session>, AppError> {
         let key = id.key();
@@ -135,7 +139,7 @@ impl App {
         &self,
         id: &SessionId,
         scopes: &[String],
-        claims: Option<&Claims>,
+        claims: &mut Option<Claims>,
         is_needed: impl Fn(&Session) -> bool,
     ) -> Result<Option<Session>, AppError> {
         let Some(mut session) = self.load(id).await? else {
@@ -150,12 +154,24 @@ impl App {
         let user_flow = session.user_flow.clone();
         let answer = match self
             .provider
-            .refresh(user_flow.as_deref(), &refresh_token, scopes, claims)
+            .refresh(
+                user_flow.as_deref(),
+                &refresh_token,
+                scopes,
+                claims.as_ref(),
+            )
             .await
         {
             Ok(answer) => answer,
-            Err(error @ AppError::Refused(_)) => {
-                tracing::info!(%error, "a session could not be renewed");
+            Err(AppError::Refused(refusal)) => {
+                tracing::info!(
+                    error = refusal.error,
+                    correlation_id = refusal.correlation_id,
+                    "a session could not be renewed"
+                );
+                if let Some(asked) = refusal.claims {
+                    *claims = Some(asked);
+                }
                 return Ok(None);
             }
             Err(error) => return Err(error),

@@ -162,7 +162,7 @@ pub async fn call_api(app: Data<App>, request: HttpRequest) -> Result<HttpRespon
     loop {
         // <acquire_token>
         let Some(api) = app
-            .with_api_token(&id, session.clone(), claims.as_ref())
+            .with_api_token(&id, session.clone(), &mut claims)
             .await?
         else {
             return sign_in(claims.as_ref()).await;

@@ -219,6 +219,23 @@ fn e16_a_refused_renewal_leads_to_sign_in_and_an_outage_does_not() {
         .shows(200, "Contoso Employee");
 }
 
+/// Conditional Access may ask for more than the refresh token can prove: the sign-in has to answer that.
+#[test]
+fn e16_claims_of_a_refused_renewal_go_into_the_sign_in() {
+    let emulator = emulator();
+    let (_app, mut browser) = with_stale_token(&emulator);
+    let refusal = r#"{"error":"interaction_required","claims":"{\"access_token\":{\"polids\":{\"values\":[\"5\"]}}}"}"#;
+    emulator
+        .fault(&format!("token:body=400 {refusal}"))
+        .unwrap();
+    let begun = browser.get("/call_api").location();
+    let claims = parameter(&begun, "claims").unwrap();
+    assert!(
+        claims.contains("polids") && claims.contains("cp1"),
+        "{claims}"
+    );
+}
+
 /// An app and a browser whose ID token has ended, within what clocks may be apart.
 fn with_ended_id_token(emulator: &Emulator) -> (App, Browser) {
     let app = App::start(emulator);
