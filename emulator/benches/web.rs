@@ -1,10 +1,13 @@
-//! The web sample against its targets, in one run: `cargo bench -p emulator --bench web`. It prints one Markdown table.
+//! The web sample against its targets, in one run: `cargo bench -p emulator --bench web`; with `BLESS=1` its table goes into
+//! docs/performance.md.
 //!
 //! The bare actix route that it is compared with is this very program, started once more: the same profile, the same
 //! bytes, as many workers. Load comes from this process and the emulator runs in it, so their work counts for neither.
 //! CPU and memory are read from `/proc`, so that this runs on Linux alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod report;
 
 use std::{
     fs,
@@ -42,26 +45,37 @@ fn main() {
 
 fn compare() {
     build();
-    println!("| What | Target | Measured |");
-    println!("|---|---|---|");
-    start();
-    throughput(None);
-    match Redis::start() {
-        Some(redis) => throughput(Some(&redis)),
-        None => row("`/` signed in, Redis", "–", "there is no redis-server here"),
-    }
-    call_api();
-    sign_in();
-    sessions();
-    slow_connections();
-}
-
-fn row(what: &str, target: &str, measured: impl std::fmt::Display) {
-    println!("| {what} | {target} | {measured} |");
+    let mut resident = String::new();
+    report::publish("web", |_, label| {
+        let (target, measured) = match label {
+            "Start of the process to its first answer" => ("≤ 100 ms", start()),
+            "`/` signed in, over a bare actix route" => ("≥ 60 %", throughput(None)),
+            "The same, sessions in Redis" => (
+                "–",
+                match Redis::start() {
+                    Some(redis) => throughput(Some(&redis)),
+                    None => "there is no redis-server here".into(),
+                },
+            ),
+            "`/call_api`, CPU of the app with its part of the Graph call" => {
+                ("≤ 1 ms over the Graph call", call_api())
+            }
+            "Requests to the provider for a sign-in" => ("1", sign_in()),
+            "100,000 sessions, each on disk" => {
+                let on_disk;
+                (on_disk, resident) = sessions();
+                ("≤ 5 KB", on_disk)
+            }
+            "Resident memory once all of them have visited" => ("≤ 60 MiB", resident.clone()),
+            "A sign-in among 1,000 slow connections" => ("works", slow_connections()),
+            other => panic!("{other} is not measured"),
+        };
+        vec![target.into(), measured]
+    });
 }
 
 /// From the start of the process to its first answer, for which it has asked for the provider's metadata.
-fn start() {
+fn start() -> String {
     let emulator = emulator();
     let (mut times, mut cpu) = (Vec::new(), 0.0);
     const STARTS: usize = 21;
@@ -73,13 +87,11 @@ fn start() {
         times.push(began.elapsed().as_secs_f64() * 1e3);
         cpu += app.cpu() * 1e3 / STARTS as f64;
     }
-    let what = "Start of the process to its first answer";
-    let measured = format!("{:.0} ms ({cpu:.0} ms CPU)", median(times));
-    row(what, "≤ 100 ms", measured);
+    format!("{:.0} ms ({cpu:.0} ms CPU)", median(times))
 }
 
 /// Requests per second for `/` with a session, and for a bare route that answers with the same bytes.
-fn throughput(redis: Option<&Redis>) {
+fn throughput(redis: Option<&Redis>) -> String {
     let (emulator, home) = (emulator(), TempDir::new().unwrap());
     let app = App::start(&emulator, &home, redis);
     let cookie = app.sign_in("/");
@@ -96,23 +108,18 @@ fn throughput(redis: Option<&Redis>) {
     }
     let rate = |loads: &[Load]| median(loads.iter().map(|load| load.rate).collect());
     let cpu = |loads: &[Load]| median(loads.iter().map(|load| load.cpu).collect()) * 1e6;
-    let (what, target) = match redis {
-        None => ("`/` signed in, over a bare actix route", "≥ 60 %"),
-        Some(_) => ("The same, sessions in Redis", "–"),
-    };
-    let measured = format!(
+    format!(
         "{:.0} % ({:.0} of {:.0} requests per second; {:.0} and {:.0} µs CPU each)",
         100.0 * rate(&ours) / rate(&theirs),
         rate(&ours),
         rate(&theirs),
         cpu(&ours),
         cpu(&theirs),
-    );
-    row(what, target, measured);
+    )
 }
 
 /// CPU of the app for `/call_api`, its part of the Graph call included.
-fn call_api() {
+fn call_api() -> String {
     let (emulator, home) = (emulator(), TempDir::new().unwrap());
     let app = App::start(&emulator, &home, None);
     let cookie = app.sign_in("/call_api");
@@ -123,16 +130,11 @@ fn call_api() {
     );
     let loads = (0..ROUNDS).map(|_| load(&app, ROUND, |_| ("/call_api".into(), cookie.clone())));
     let cpu = median(loads.map(|load| load.cpu).collect()) * 1e3;
-    let what = "`/call_api`, CPU of the app with its part of the Graph call";
-    row(
-        what,
-        "≤ 1 ms over the Graph call",
-        format!("{cpu:.2} ms in all"),
-    );
+    format!("{cpu:.2} ms in all")
 }
 
 /// The requests that the app itself sends for one more sign-in.
-fn sign_in() {
+fn sign_in() -> String {
     let (emulator, home) = (emulator(), TempDir::new().unwrap());
     let app = App::start(&emulator, &home, None);
     app.sign_in("/");
@@ -150,15 +152,14 @@ fn sign_in() {
         .iter()
         .filter(|request| request.path.ends_with("/token"));
     let per_sign_in = requests.len() as f64 / tokens.count() as f64;
-    let measured = format!("{per_sign_in:.0} (and {cpu:.1} ms CPU of the app)");
-    row("Requests to the provider for a sign-in", "1", measured);
+    format!("{per_sign_in:.0} (and {cpu:.1} ms CPU of the app)")
 }
 
 const VALUES: TableDefinition<&[u8], (u64, &[u8])> = TableDefinition::new("sessions");
 const ENDS: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("ends of sessions");
 
 /// A real session so many times over, each with an id of its own; then all of them visit the app.
-fn sessions() {
+fn sessions() -> (String, String) {
     let (emulator, home) = (emulator(), TempDir::new().unwrap());
     let mut app = App::start(&emulator, &home, None);
     app.sign_in("/call_api");
@@ -212,21 +213,15 @@ fn sessions() {
         app.sign_in("/call_api");
     }
     let bytes = fs::metadata(&file).unwrap().len() as f64 / SESSIONS as f64;
-    let measured = format!(
+    let on_disk = format!(
         "{:.1} KB (its tokens and names have {length} bytes)",
         bytes / 1e3
     );
-    row("100,000 sessions, each on disk", "≤ 5 KB", measured);
-    let measured = format!("{:.0} MiB", app.resident());
-    row(
-        "Resident memory once all of them have visited",
-        "≤ 60 MiB",
-        measured,
-    );
+    (on_disk, format!("{:.0} MiB", app.resident()))
 }
 
 /// Clients that send a byte now and then, and a sign-in meanwhile.
-fn slow_connections() {
+fn slow_connections() -> String {
     let (emulator, home) = (emulator(), TempDir::new().unwrap());
     let app = App::start(&emulator, &home, None);
     app.sign_in("/");
@@ -251,11 +246,10 @@ fn slow_connections() {
     }
     let among = time();
     let open = slow.iter_mut().map(|stream| stream.write_all(b"x").is_ok());
-    let measured = format!(
+    format!(
         "{among:.0} ms among {} of them, {alone:.0} ms without",
         open.filter(|is_open| *is_open).count()
-    );
-    row("A sign-in among 1,000 slow connections", "works", measured);
+    )
 }
 
 /// What a round of load has shown.

@@ -7,7 +7,7 @@ use std::{env, fs, path::Path};
 use tables::Table;
 
 /// Measures a benchmark's tables: `figures` are those of a row, by the table's number and the row's label.
-pub fn publish(bench: &str, figures: impl Fn(usize, &str) -> Vec<String>) {
+pub fn publish(bench: &str, mut figures: impl FnMut(usize, &str) -> Vec<String>) {
     let (_, tables) = tables::ALL
         .iter()
         .find(|(name, _)| *name == bench)

@@ -22,7 +22,6 @@ mod exchanges;
 mod headings;
 mod lines;
 mod links;
-mod path;
 mod prose;
 mod replay;
 mod settings;

@@ -364,6 +364,8 @@ fn runs_at_the_emulator(copy: &Copy<'_>, binary: &Path) {
 fn ten_commands_are_enough() {
     let commands = commands("by path");
     assert!(commands.len() <= 10, "{commands:#?}");
+    let hidden = |command: &String| command.contains(" && ") || command.contains("; ");
+    assert!(!commands.iter().any(hidden), "{commands:#?}");
     for needed in [
         "git clone",
         "exec device-code",
