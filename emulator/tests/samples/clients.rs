@@ -290,6 +290,7 @@ pub fn run(emulator: &Emulator, world: World, script: &str) -> Option<Outcome> {
         command.env(name, work.join("ca.pem"));
     }
     command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("CLIENT_CERTIFICATE", work.join("client.pem"))
         .env("AZURE_FEDERATED_TOKEN_FILE", work.join("federated.jwt"));
     Some(Running::start(command, b"").wait())
