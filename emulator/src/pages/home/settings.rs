@@ -19,8 +19,7 @@ pub fn all(service: &Service, call: &Call) -> Html {
     };
     let applications = service
         .directory
-        .applications
-        .iter()
+        .applications()
         .map(|application| one(service, call, &base, application));
     html!("{}{}", hint, applications.collect::<Html>())
 }

@@ -78,13 +78,18 @@ fn the_home_page_shows_people_settings_and_requests() {
     let Some(stage) = Stage::set() else { return };
     let chromium = &stage.chromium;
     chromium.open(stage.emulator.url());
-    chromium.shows("Emulator").says("Worker#1001").inspect();
-    chromium.click("device-code");
+    chromium
+        .shows("Entra ID emulator")
+        .says("Worker#1001")
+        .inspect();
+    // The settings of the first sample are open, those for a library a click away.
     chromium.says(&format!("AUTHORITY='{}/", stage.emulator.url()));
+    chromium.click("Python (msal)");
+    chromium.says("PublicClientApplication(");
     stage.sign_in();
     chromium.open(stage.emulator.url());
     chromium
-        .shows("Emulator")
+        .shows("Entra ID emulator")
         .says("/oauth2/v2.0/token")
         .says("authorization_code")
         .inspect();

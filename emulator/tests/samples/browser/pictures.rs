@@ -15,12 +15,22 @@ use crate::support::workspace;
 
 /// What a repository can bear.
 const LARGEST: usize = 60 * 1024;
-const WEB: &str = "flask-equivalent-web/templates/style.css";
-const EMULATOR: &str = "emulator/src/pages/style.css";
+const WEB: &[&str] = &["flask-equivalent-web/templates/style.css"];
+const EMULATOR: &[&str] = &["emulator/src/pages/style.css"];
+const HOME: &[&str] = &[
+    "emulator/src/pages/style.css",
+    "emulator/src/pages/home/home.css",
+];
 
 /// What `pages.txt` says of one picture.
-fn describe(chromium: &Chromium, name: &str, style: &str, (width, height): (u32, u32)) -> String {
-    let style = fs::read(workspace().join(style)).unwrap();
+fn describe(
+    chromium: &Chromium,
+    name: &str,
+    styles: &[&str],
+    (width, height): (u32, u32),
+) -> String {
+    let read = |style| fs::read(workspace().join(style)).unwrap();
+    let style: Vec<u8> = styles.iter().flat_map(read).collect();
     let style = digest(&SHA256, &style);
     let style: String = style.as_ref()[..8]
         .iter()
@@ -70,7 +80,7 @@ fn pictures_show_what_is() {
     let folder = workspace().join("docs/images");
     let is_bless = env::var_os("BLESS").is_some();
     let mut found = BTreeMap::new();
-    let mut take = |name: &'static str, style: &str, scheme: &str, size: (u32, u32)| {
+    let mut take = |name: &'static str, style: &[&str], scheme: &str, size: (u32, u32)| {
         chromium.show_in(scheme, size.0, size.1);
         found.insert(name, describe(chromium, name, style, size));
         let file = folder.join(name);
@@ -94,8 +104,8 @@ fn pictures_show_what_is() {
     };
 
     chromium.open(stage.emulator.url());
-    chromium.shows("Emulator");
-    take("emulator.png", EMULATOR, "light", (800, 520));
+    chromium.shows("Entra ID emulator");
+    take("emulator.png", HOME, "light", (800, 520));
     stage.open("/");
     chromium.shows("Pick an account");
     take("pick-an-account.png", EMULATOR, "light", (800, 600));
