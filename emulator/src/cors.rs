@@ -23,9 +23,8 @@ pub fn reader(service: &Service, call: &Call) -> Option<HeaderValue> {
         | "applications" | "userinfo" | "api" => Some(HeaderValue::from_static("*")),
         "token" => {
             let page = origin.to_str().ok()?;
-            let applications = &service.directory.applications;
+            let mut applications = service.directory.applications();
             applications
-                .iter()
                 .any(|application| is_single_page(application, page))
                 .then(|| origin.clone())
         }

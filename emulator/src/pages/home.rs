@@ -250,8 +250,7 @@ fn sessions(service: &Service) -> Html {
     });
     let applications = service
         .directory
-        .applications
-        .iter()
+        .applications()
         .map(|application: &Application| {
             html!(
                 "<option value=\"{}\">{}</option>\n",
