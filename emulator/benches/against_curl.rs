@@ -12,7 +12,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use emulator::{Emulator, Options};
@@ -21,8 +21,14 @@ use wait4::Wait4;
 
 const EMPLOYEE: &str = "contoso_employee@contoso.com";
 const RUNS: usize = 31;
+/// With this argument, this program runs another one and prints what that costs.
+const MEASURE: &str = "measure";
 
 fn main() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|arg| arg == MEASURE) {
+        return run(Command::new(args.next().unwrap()).args(args));
+    }
     // `cargo test --benches` and the like only want to know that it builds.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
@@ -82,7 +88,7 @@ impl Bench {
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>, sample: &str) -> Command {
         let roots = self.home.path().join("roots.pem");
-        let mut command = Command::new(program);
+        let mut command = to_measure(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -91,10 +97,7 @@ impl Bench {
             .env("SSL_CERT_FILE", &roots)
             .env("CURL_CA_BUNDLE", &roots)
             .envs(self.emulator.settings(sample).unwrap())
-            .current_dir(self.home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .current_dir(self.home.path());
         command
     }
 
@@ -221,16 +224,42 @@ impl Cost {
     }
 }
 
+/// A command that is started by a process of its own, since Linux counts the memory of whoever starts a program as the
+/// program's, and the emulator is in this process.
+fn to_measure(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(MEASURE).arg(program);
+    command
+}
+
 fn measure(mut command: Command) -> Cost {
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    let figures: Vec<f64> = output
+        .split_whitespace()
+        .map(|figure| figure.parse().unwrap())
+        .collect();
+    Cost {
+        wall: figures[0],
+        cpu: figures[1],
+        memory: figures[2],
+    }
+}
+
+/// Runs a program and prints what it costs, in the order of [`Cost`].
+fn run(command: &mut Command) {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let start = Instant::now();
     let used = command.spawn().expect("curl is installed").wait4().unwrap();
     assert!(used.status.success(), "{command:?}");
-    let seconds = |time: Duration| time.as_secs_f64();
-    Cost {
-        wall: seconds(start.elapsed()),
-        cpu: seconds(used.rusage.utime + used.rusage.stime),
-        memory: used.rusage.maxrss as f64 / f64::from(1 << 20),
-    }
+    let wall = start.elapsed().as_secs_f64();
+    let cpu = (used.rusage.utime + used.rusage.stime).as_secs_f64();
+    let memory = used.rusage.maxrss as f64 / f64::from(1 << 20);
+    println!("{wall} {cpu} {memory}");
 }
 
 /// What it costs to sign an assertion, beside sending a secret.
@@ -261,7 +290,7 @@ fn listing(users: &str) -> Vec<String> {
         ..Options::default()
     })
     .unwrap();
-    let mut command = Command::new(binary("username-password"));
+    let mut command = to_measure(binary("username-password"));
     command
         .env_clear()
         .envs(emulator.settings("username-password").unwrap())
@@ -269,10 +298,7 @@ fn listing(users: &str) -> Vec<String> {
         .env("SCOPE", "User.ReadBasic.All")
         .env("ENDPOINT", format!("{}/v1.0/users", emulator.url()))
         .args(["--all", "--no-cache"])
-        .current_dir(home.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .current_dir(home.path());
     let cost = measure(command);
     vec![
         format!("{:.1} MiB", cost.memory),
