@@ -5,26 +5,22 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    process::{Command, Stdio},
+    os::unix::fs::PermissionsExt,
+    path::Path,
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::support::{EMPLOYEE, EMPLOYEE_PASSWORD, Running, binary, until, without_outer_cargo};
+use crate::support::{
+    EMPLOYEE, EMPLOYEE_PASSWORD, Running, cargo, exec_command, profile, until, without_outer_cargo,
+    workspace,
+};
 
 /// `emulator exec` with these arguments. What it starts carries `mark` in its environment, by which it can be found.
 pub fn exec(mark: &str, args: &[&str]) -> Running {
-    // Built before, so that exec has nothing left to build.
-    binary("device-code");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_emulator"));
-    command
-        .arg("exec")
-        .args(args)
-        .env("TEST_MARK", mark)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    without_outer_cargo(&mut command);
+    let mut command = exec_command(args);
+    command.env("TEST_MARK", mark);
     Running::start(command, b"")
 }
 
@@ -74,6 +70,33 @@ fn a_sample_runs_and_ends_as_it_ends() {
         let outcome = exec("status", args).wait();
         assert_eq!(outcome.status.code(), Some(status), "{args:?} {outcome:#?}");
     }
+}
+
+/// Cargo, which `CARGO` names, builds the sample of this profile in this target folder, and nothing else.
+#[test]
+fn the_sample_is_built() {
+    let folder = TempDir::new().unwrap();
+    let stand_in = folder.path().join("cargo");
+    // The features of the whole workspace, with which everything is built already.
+    let script = "#!/bin/sh\necho \"asked: $*\" >&2\nexec \"$REAL\" \"$@\" --workspace\n";
+    fs::write(&stand_in, script).unwrap();
+    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut command = exec_command(&["client-credentials"]);
+    command.env("CARGO", &stand_in).env("REAL", cargo());
+    without_outer_cargo(&mut command);
+    let outcome = Running::start(command, b"").wait();
+    outcome.json();
+    let target = Path::new(env!("CARGO_BIN_EXE_emulator")).ancestors().nth(2);
+    outcome.says(&[&format!(
+        "asked: build --quiet --package client-credentials --profile {} --target-dir {} --manifest-path {}\n",
+        profile(),
+        target.unwrap().display(),
+        workspace().join("Cargo.toml").display(),
+    )]);
+
+    let mut command = exec_command(&["client-credentials"]);
+    command.env("CARGO", "false");
+    Running::start(command, b"").wait().fails(1, &[]);
 }
 
 /// Seed 003 as its parameters.json sets it: the list of users.

@@ -1,11 +1,11 @@
 //! Rows X1 and X2: manifests, lock file and folders. Each sample can be copied out, and all of them stay alike.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use serde_json::json;
 use toml::{Table, Value};
 
-use crate::support::{SAMPLES, World, emulator, workspace};
+use crate::support::{SAMPLES, World, cargo, emulator, workspace};
 
 fn read(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -232,11 +232,10 @@ fn x1_one_version_of_what_matters() {
 
 #[test]
 fn x1_licences_ask_for_no_more_than_a_notice() {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let rustc = Command::new("rustc").arg("-vV").output().unwrap();
     let version = String::from_utf8(rustc.stdout).unwrap();
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    let output = Command::new(cargo)
+    let output = Command::new(cargo())
         .args(["metadata", "--offline", "--format-version", "1"])
         // What other systems need is not on this machine.
         .args(["--filter-platform", host.unwrap()])

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    ffi::OsString,
     fmt::Debug,
     fs,
     io::{Read, Write},
@@ -28,13 +29,13 @@ pub const SAMPLES: [&str; 3] = ["device-code", "client-credentials", "username-p
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary of a sample. `cargo test` builds none of a package without integration tests, so they are built here,
-/// once, with the profile of this test.
+/// once, with the profile of this test; and with the features that all packages need together, as the crates that
+/// they depend on have been built for this test already.
 pub fn binary(sample: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let workspace = workspace();
-        let samples = || SAMPLES.into_iter().chain(["flask-equivalent-web"]);
-        for sample in samples() {
+        for sample in SAMPLES.into_iter().chain(["flask-equivalent-web"]) {
             let env = workspace.join(sample).join(".env");
             assert!(
                 !env.exists(),
@@ -43,18 +44,11 @@ pub fn binary(sample: &str) -> PathBuf {
             );
         }
         let folder = Path::new(env!("CARGO_BIN_EXE_emulator")).parent().unwrap();
-        let profile = folder.file_name().unwrap().to_str().unwrap();
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = Command::new(cargo());
         cargo
-            .args(["build", "--quiet", "--target-dir"])
-            .arg(folder.parent().unwrap());
-        cargo.args([
-            "--profile",
-            if profile == "debug" { "dev" } else { profile },
-        ]);
-        for sample in samples() {
-            cargo.args(["--package", sample]);
-        }
+            .args(["build", "--quiet", "--workspace", "--target-dir"])
+            .arg(folder.parent().unwrap())
+            .args(["--profile", profile()]);
         without_outer_cargo(&mut cargo);
         assert!(cargo.current_dir(workspace).status().unwrap().success());
         folder.to_owned()
@@ -62,6 +56,35 @@ pub fn binary(sample: &str) -> PathBuf {
     folder
         .join(sample)
         .with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// `emulator exec`. It builds nothing: a sample alone needs fewer features than all together, so that each build would
+/// replace what other tests run, and wait for theirs.
+pub fn exec_command(args: &[&str]) -> Command {
+    binary("emulator");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emulator"));
+    command
+        .arg("exec")
+        .args(args)
+        .env("CARGO", "true")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The cargo that runs this test.
+pub fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The profile of this test, by the name that cargo takes.
+pub fn profile() -> &'static str {
+    let folder = Path::new(env!("CARGO_BIN_EXE_emulator")).parent().unwrap();
+    match folder.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        other => other,
+    }
 }
 
 /// For a command that builds something: what the outer cargo says of this package would have dependencies with build

@@ -2,19 +2,20 @@
 //! page's own commands are run. And CT2, for which a crate is needed whose folder a test may put an `.env` into.
 
 use std::{
-    cell::RefCell,
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use emulator::Emulator;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::registration::WebRun;
-use crate::support::{Outcome, Running, SAMPLES, World, emulator, until, workspace};
+use crate::support::{
+    Outcome, Running, SAMPLES, World, binary, cargo, emulator, side_by_side, until,
+    without_outer_cargo, workspace,
+};
 
 /// The reader's name for it.
 const NAME: &str = "my-app";
@@ -24,9 +25,8 @@ const REPOSITORY: &str = "https://github.com/<owner>/<repository>";
 const CRATE: &str = "device-code";
 const WEB: &str = "flask-equivalent-web";
 
-fn crates() -> impl Iterator<Item = &'static str> {
-    SAMPLES.into_iter().chain([WEB])
-}
+/// The one that takes longest is the first to be built.
+const CRATES: [&str; 4] = [WEB, SAMPLES[0], SAMPLES[1], SAMPLES[2]];
 
 /// The commands in the block of this name, one after another.
 fn commands(block: &str) -> Vec<String> {
@@ -51,11 +51,7 @@ fn not_needed(sample: &str) -> Vec<String> {
 }
 
 /// The workspace as somebody would clone it, in a repository of its own.
-struct Repository {
-    folder: TempDir,
-    /// What came of its `common` in the target folder.
-    built: RefCell<Vec<PathBuf>>,
-}
+struct Repository(TempDir);
 
 impl Repository {
     fn new() -> Self {
@@ -67,49 +63,51 @@ impl Repository {
                 copy_all(&from, &folder.path().join(name));
             }
         }
-        let repository = Self {
-            folder,
-            built: RefCell::default(),
-        };
+        let author = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
         for args in [
             &["init", "--quiet"][..],
             &["add", "--all"],
-            &[
-                "-c",
-                "user.name=test",
-                "-c",
-                "user.email=test@localhost",
-                "commit",
-                "--quiet",
-                "--message",
-                "all",
-            ],
+            &[&author[..], &["commit", "--quiet", "--message", "all"]].concat(),
         ] {
             let mut git = Command::new("git");
             git.args(args)
-                .current_dir(repository.folder.path())
+                .current_dir(folder.path())
                 .env("GIT_CONFIG_GLOBAL", "/dev/null");
             let done = git.output().unwrap();
             assert!(done.status.success(), "{done:#?}");
         }
-        repository
+        Self(folder)
     }
 
     fn url(&self) -> String {
-        format!("file://{}", self.folder.path().display())
+        format!("file://{}", self.0.path().display())
     }
 
     /// The name by which Cargo keeps it.
     fn name(&self) -> &str {
-        self.folder.path().file_name().unwrap().to_str().unwrap()
+        self.0.path().file_name().unwrap().to_str().unwrap()
     }
 }
 
 impl Drop for Repository {
-    /// Takes it out of Cargo's cache of repositories, and its `common` out of the target folder.
+    /// Takes it out of Cargo's cache of repositories, and what was built of copies, which have another path in the next
+    /// run, out of the target folder.
     fn drop(&mut self) {
-        for file in self.built.borrow().iter() {
-            let _ = fs::remove_file(file);
+        let _one_at_a_time = one_at_a_time();
+        for folder in ["deps", ".fingerprint"] {
+            let entries = fs::read_dir(Path::new(TARGET).join("debug").join(folder));
+            for entry in entries.into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                let name = name.strip_prefix("lib").unwrap_or(&name);
+                if ["my-app-", "my_app-", "common-"]
+                    .iter()
+                    .any(|own| name.starts_with(own))
+                {
+                    let path = entry.path();
+                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+                }
+            }
         }
         let home = env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
@@ -124,21 +122,30 @@ impl Drop for Repository {
     }
 }
 
+/// The target folder of all copies, where the crates of others stay built. It is not the workspace's, for which other
+/// tests would have to wait.
+const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/copies");
+
+/// All copies have one name there, so that one is built after another.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static BUILDS: Mutex<()> = Mutex::new(());
+    BUILDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A sample where a reader has copied it to.
-struct Copy<'a> {
-    repository: &'a Repository,
+struct Copy {
     folder: TempDir,
     sample: &'static str,
     /// The crate's folder in it.
     crate_folder: PathBuf,
 }
 
-impl<'a> Copy<'a> {
+impl Copy {
     /// Runs the page's commands in an empty folder, up to the one that needs a tenant or builds the copy.
-    fn of(sample: &'static str, block: &str, repository: &'a Repository) -> Self {
+    fn of(sample: &'static str, block: &str, repository: &Repository) -> Self {
         let folder = TempDir::new().unwrap();
         let mut script = String::from(
-            // The emulator is built already, and a page is not read here. A signed-in `az` is another test's matter.
+            // The emulator and the samples are built already, and a page is not read here. A signed-in `az` is another test's matter.
             "cargo() { [ \"$1 $2 $3\" = 'run -p emulator' ] && shift 4 && \"$EMULATOR\" \"$@\" > run.json; }\nless() { test -s \"$1\"; }\n",
         );
         for command in commands(block) {
@@ -156,7 +163,8 @@ impl<'a> Copy<'a> {
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &script])
             .current_dir(folder.path())
-            .env("EMULATOR", env!("CARGO_BIN_EXE_emulator"));
+            .env("EMULATOR", binary("emulator"))
+            .env("CARGO", "true");
         let done = bash.output().unwrap();
         assert!(
             done.status.success(),
@@ -165,7 +173,6 @@ impl<'a> Copy<'a> {
         );
         let crate_folder = String::from_utf8(done.stdout).unwrap();
         let copy = Self {
-            repository,
             folder,
             sample,
             crate_folder: PathBuf::from(crate_folder.trim_end()),
@@ -202,63 +209,27 @@ impl<'a> Copy<'a> {
         fs::write(source.join("lib.rs"), library).unwrap();
     }
 
-    /// Builds the crate and takes its binary. In the workspace's target folder the crates of others are ready, so that
-    /// this takes seconds; what comes of the copied ones is removed from there.
-    fn build(&self) -> PathBuf {
-        // All copies have one name there.
-        static TARGET: Mutex<()> = Mutex::new(());
-        let _one_at_a_time = TARGET.lock();
-        let profile_folder = Path::new(env!("CARGO_BIN_EXE_emulator")).parent().unwrap();
-        let profile = match profile_folder.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let target = profile_folder.parent().unwrap();
-        let build = ["build", "--message-format", "json", "--profile", profile];
-        let binary = self.folder.path().join("binary");
-        for line in self.cargo(target, &build).lines() {
-            let artifact: Value = serde_json::from_str(line).unwrap();
-            if artifact["reason"] != "compiler-artifact" {
-                continue;
-            }
-            let manifest = artifact["manifest_path"].as_str().unwrap();
-            let files = artifact["filenames"].as_array().unwrap().iter();
-            let files = files.map(|file| PathBuf::from(file.as_str().unwrap()));
-            if let Some(executable) = artifact["executable"].as_str()
-                && Path::new(manifest).starts_with(self.folder.path())
-            {
-                fs::copy(executable, &binary).unwrap();
-            }
-            if Path::new(manifest).starts_with(self.folder.path()) {
-                files.for_each(|file| fs::remove_file(file).unwrap());
-            } else if manifest.contains(self.repository.name()) {
-                self.repository.built.borrow_mut().extend(files);
-            }
-        }
-        self.cargo(target, &["clean", "--package", NAME]);
-        binary
-    }
-
-    fn cargo(&self, target: &Path, args: &[&str]) -> String {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    /// Builds the crate and takes its binary away from where the next one will be.
+    fn build(&self, block: &str) -> PathBuf {
+        let mut cargo = Command::new(cargo());
         cargo
-            .args(args)
-            .env("CARGO_TARGET_DIR", target)
+            .args(["build", "--quiet", "--target-dir", TARGET])
+            // What takes its time, but does not matter here.
             .env("CARGO_INCREMENTAL", "0")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             // Offline would refuse a repository of this machine as well. So: no registry is reached, nor asked twice.
             .env("CARGO_HTTP_PROXY", "http://127.0.0.1:9")
             .env("CARGO_NET_RETRY", "0")
             .current_dir(&self.crate_folder);
-        // What the outer cargo says of this package would have dependencies with build scripts built anew.
-        for (name, _) in env::vars() {
-            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-                cargo.env_remove(name);
-            }
-        }
+        without_outer_cargo(&mut cargo);
+        let _one_at_a_time = one_at_a_time();
         let output = cargo.output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
-        String::from_utf8(output.stdout).unwrap()
+        let target = Path::new(TARGET);
+        let binary = target.join(format!("{} {block}", self.sample));
+        fs::rename(target.join("debug").join(NAME), &binary).unwrap();
+        binary
     }
 
     /// The copied program signs in at the emulator, with everything in an `.env` of its own folder.
@@ -313,10 +284,10 @@ fn run(binary: &Path, world: &World, folder: &Path) -> Outcome {
 #[test]
 fn x2_a_copied_sample_builds_and_runs() {
     let repository = Repository::new();
-    for sample in crates() {
+    side_by_side(&CRATES, |&sample| {
         let copy = Copy::of(sample, "by path", &repository);
         copy.delete_what_is_not_needed();
-        let binary = copy.build();
+        let binary = copy.build("by path");
         let emulator = emulator();
         copy.signs_in(&binary, &emulator);
         if sample == CRATE {
@@ -326,20 +297,20 @@ fn x2_a_copied_sample_builds_and_runs() {
             WEB => ct2_of_the_web_sample(&copy, &binary, &emulator),
             _ => ct2_both_folders(&copy, &binary, &emulator),
         }
-    }
+    });
 }
 
 #[test]
 fn x2_a_copied_sample_builds_with_common_from_git() {
     let repository = Repository::new();
-    for sample in crates() {
+    side_by_side(&CRATES, |&sample| {
         let copy = Copy::of(sample, "by git", &repository);
-        copy.signs_in(&copy.build(), &emulator());
-    }
+        copy.signs_in(&copy.build("by git"), &emulator());
+    });
 }
 
 /// The page's command for a copy without a tenant; the program is built already.
-fn runs_at_the_emulator(copy: &Copy<'_>, binary: &Path) {
+fn runs_at_the_emulator(copy: &Copy, binary: &Path) {
     let commands = commands("emulator");
     let [command] = commands.as_slice() else {
         panic!("one command: {commands:?}")
@@ -382,7 +353,7 @@ fn ten_commands_are_enough() {
 }
 
 /// CT2: `.env` of the crate's folder and of the working directory, both read, the former stronger; none of a parent's.
-fn ct2_both_folders(copy: &Copy<'_>, binary: &Path, emulator: &Emulator) {
+fn ct2_both_folders(copy: &Copy, binary: &Path, emulator: &Emulator) {
     let settings = emulator.settings(copy.sample).unwrap();
     let own = copy.crate_folder.join(".env");
     let above = copy.crate_folder.join("../.env");
@@ -408,7 +379,7 @@ fn ct2_both_folders(copy: &Copy<'_>, binary: &Path, emulator: &Emulator) {
 }
 
 /// The same for the web sample, by what it says once it listens.
-fn ct2_of_the_web_sample(copy: &Copy<'_>, binary: &Path, emulator: &Emulator) {
+fn ct2_of_the_web_sample(copy: &Copy, binary: &Path, emulator: &Emulator) {
     let settings = emulator.settings(WEB).unwrap();
     let own = copy.crate_folder.join(".env");
     let world = World::empty(WEB).file(".env", dot_env(&settings, |_| true));

@@ -1,16 +1,11 @@
 //! What goes over the wire: each flow as `emulator exec --trace=markdown` prints it, and the line of code behind each
 //! request.
 
-use std::{
-    fs,
-    net::TcpStream,
-    process::{Command, Stdio},
-    sync::OnceLock,
-};
+use std::{fs, net::TcpStream, sync::OnceLock};
 
 use super::{Page, Part, text_of};
 use crate::{
-    support::{Running, binary, until, without_outer_cargo, workspace},
+    support::{Running, exec_command, until, workspace},
     web::{Browser, free_port},
 };
 
@@ -55,16 +50,7 @@ fn of(sample: &str) -> &'static [Exchange] {
 }
 
 fn exec(words: &[&str]) -> Running {
-    binary("device-code");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_emulator"));
-    command
-        .args(["exec", "--trace=markdown"])
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    without_outer_cargo(&mut command);
-    Running::start(command, b"")
+    Running::start(exec_command(&[&["--trace=markdown"], words].concat()), b"")
 }
 
 /// A browser signs in, calls the API and signs out; then Ctrl-C.

