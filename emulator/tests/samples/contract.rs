@@ -14,14 +14,11 @@ mod retries;
 mod settings;
 mod transport;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::thread;
 
 use emulator::{Emulator, Options, Recorded};
 
-use crate::support::{EMPLOYEE, SAMPLES, World};
+use crate::support::{self, EMPLOYEE, SAMPLES, World};
 
 /// Tries each sample, side by side and each with an emulator of its own.
 fn each_sample(check: impl Fn(&Emulator, &'static str) + Sync) {
@@ -105,9 +102,5 @@ fn calls(emulator: &Emulator, is_wanted: impl Fn(&str) -> bool) -> Vec<Recorded>
 /// Waits for something that is about to happen.
 #[track_caller]
 fn until(what: &str, happened: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !happened() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
+    support::until(what, || happened().then_some(()));
 }

@@ -4,9 +4,9 @@
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    thread,
-    time::{Duration, Instant},
 };
+
+use crate::support::until;
 
 /// A free port of this machine.
 pub fn listener() -> TcpListener {
@@ -23,14 +23,7 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn accept(listener: &TcpListener) -> Self {
-        let started = Instant::now();
-        let mut stream = loop {
-            match listener.accept() {
-                Ok((stream, _)) => break stream,
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-            assert!(started.elapsed().as_secs() < 60, "no request has come");
-        };
+        let (mut stream, _) = until("a request", || listener.accept().ok());
         stream.set_nonblocking(false).unwrap();
         let mut request = Vec::new();
         let mut piece = [0; 4096];

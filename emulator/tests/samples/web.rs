@@ -29,7 +29,7 @@ use std::{
 
 use emulator::{Emulator, Options, Recorded};
 
-use crate::support::{EMPLOYEE, Running, World, until};
+use crate::support::{EMPLOYEE, PATIENCE, Running, World, until};
 
 const SAMPLE: &str = "flask-equivalent-web";
 /// No chain of redirects is longer than this, unless it is a loop.
@@ -329,9 +329,7 @@ fn send(port: u16, method: &str, target: &str, headers: &[(&str, String)]) -> Pa
 /// These bytes, and what is answered.
 fn exchange(port: u16, request: &[u8]) -> Page {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(120)))
-        .unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // An answer may come, and the connection end, before all of a large request is sent.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();

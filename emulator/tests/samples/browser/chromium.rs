@@ -16,6 +16,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::PATIENCE;
+
 /// So many run at once: each wants a core of its own.
 const AT_ONCE: usize = 3;
 /// Chromium's headless shell, which starts and loads a page in a third of the time; and a script that starts it.
@@ -24,8 +26,6 @@ const START_SHELL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/samples/browser/headless-shell"
 );
-/// Longer than any page takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The name of an element's id in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 

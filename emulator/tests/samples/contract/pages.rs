@@ -249,11 +249,13 @@ fn ct11_a_challenge_between_two_pages() {
     });
 }
 
-/// The memory that a process has ever had at once, in KiB.
+/// The memory that a process has taken, in KiB. How much of its own file is there as well is for the system to say.
 #[cfg(target_os = "linux")]
-fn peak_memory(process: u32) -> u64 {
+fn memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     line.unwrap()
         .trim()
         .trim_end_matches(" kB")
@@ -280,12 +282,12 @@ fn ct11_memory_is_flat() {
             until("the last page", || {
                 graph_calls(emulator).len() > pages as usize
             });
-            let memory = peak_memory(child.id());
+            let memory = memory(child.id());
             child.kill().unwrap();
             child.wait().unwrap();
             memory
         };
         let (few, many) = (at_page(3), at_page(20));
-        assert!(many < few + few / 4, "{few} KiB, then {many} KiB");
+        assert!(many < few + 1024, "{few} KiB, then {many} KiB");
     });
 }

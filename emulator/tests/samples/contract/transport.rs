@@ -4,8 +4,6 @@ use std::{
     io::{self, BufRead, BufReader, ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
 };
 
 use rcgen::{CertificateParams, KeyPair};
@@ -16,7 +14,7 @@ use super::{
     settings::{Source, put},
     side_by_side, signed_in,
 };
-use crate::support::{Running, SAMPLES, World};
+use crate::support::{PATIENCE, Running, SAMPLES, World, until};
 
 /// A place where a connection may or may not arrive: a proxy, or another host.
 struct Listener(TcpListener);
@@ -41,9 +39,7 @@ impl Listener {
         match self.0.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false).unwrap();
-                stream
-                    .set_read_timeout(Some(Duration::from_secs(30)))
-                    .unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 Some(stream)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
@@ -53,14 +49,7 @@ impl Listener {
 
     /// The connection that is about to arrive.
     fn accept(&self) -> TcpStream {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            match self.connection() {
-                Some(stream) => return stream,
-                None => assert!(Instant::now() < deadline, "nobody came"),
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        until("a connection", || self.connection())
     }
 
     /// The first line of the request that is about to arrive.

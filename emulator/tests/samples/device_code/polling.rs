@@ -81,7 +81,7 @@ fn b6_the_pace_of_the_polls() {
             let seconds = Duration::from_secs(*seconds);
             assert!(pause.longest >= seconds, "{number}: {:?}", pause.longest);
             // Backing off may double it; a busy machine adds its own.
-            let limit = seconds * 2 + Duration::from_secs(4);
+            let limit = seconds * 2 + Duration::from_secs(10);
             assert!(pause.shortest < limit, "{number}: {:?}", pause.shortest);
         }
     });

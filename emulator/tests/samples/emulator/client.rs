@@ -5,7 +5,6 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     sync::Arc,
-    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
@@ -17,8 +16,7 @@ use rustls::{
 };
 use serde_json::Value;
 
-/// Longer than any answer takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::PATIENCE;
 
 /// Where an emulator is, and how it is spoken to.
 #[derive(Clone)]

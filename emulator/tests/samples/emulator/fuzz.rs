@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::*;
+use crate::support::PATIENCE;
 
 /// A small generator of numbers (xorshift); what it lacks in quality does not matter here.
 struct Numbers(u64);
@@ -213,9 +214,7 @@ impl Target<'_> {
     fn send(&self, request: &[u8]) -> Vec<u8> {
         let host = self.emulator.url().split_once("://").unwrap().1;
         let mut stream = TcpStream::connect(host).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);

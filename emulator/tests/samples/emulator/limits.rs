@@ -3,17 +3,15 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
 };
 
 use super::*;
+use crate::support::PATIENCE;
 
 fn connect(client: &Client) -> TcpStream {
     let port: u16 = client.base.rsplit_once(':').unwrap().1.parse().unwrap();
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 

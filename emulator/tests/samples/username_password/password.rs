@@ -3,15 +3,13 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    thread,
-    time::{Duration, Instant},
 };
 
 use emulator::{Emulator, Options, SEED_DATA};
 use serde_json::json;
 
 use super::{SAMPLE, steps};
-use crate::support::{EMPLOYEE_PASSWORD, World, emulator};
+use crate::support::{EMPLOYEE_PASSWORD, World, emulator, until};
 
 const SPECIAL: &str = r##" ~!@#$%^&*()_+-=[]{}|\;':",.<>/?` a+b%20c&d=e äß€日本🔑 "##;
 const LONGEST: usize = 256;
@@ -142,11 +140,9 @@ fn d10_never_an_argument() {
     emulator.fault("token:hang").unwrap();
     let world = World::at(&emulator, SAMPLE);
     let mut child = world.command().spawn().unwrap();
-    let started = Instant::now();
-    while steps(&emulator) != ["realm", "password"] {
-        assert!(started.elapsed().as_secs() < 60, "no token request");
-        thread::sleep(Duration::from_millis(5));
-    }
+    until("the token request", || {
+        (steps(&emulator) == ["realm", "password"]).then_some(())
+    });
     let arguments = fs::read_to_string(format!("/proc/{}/cmdline", child.id())).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();

@@ -7,14 +7,13 @@ use std::{
     process::{Child, ChildStdin, Command},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::{Duration, Instant},
 };
 
 use emulator::Emulator;
 use serde_json::Value;
 
 use super::{SAMPLE, steps};
-use crate::support::{EMPLOYEE, EMPLOYEE_PASSWORD, World, binary, emulator};
+use crate::support::{EMPLOYEE, EMPLOYEE_PASSWORD, PATIENCE, World, binary, emulator, until};
 
 /// A shell on a terminal: it runs the sample, whose stdout goes into a file, and then tells the exit status and how it
 /// finds the terminal.
@@ -62,7 +61,7 @@ impl Terminal {
     /// Waits until the screen shows this.
     fn shows(&mut self, text: &str) {
         while !self.shown.contains(text) {
-            let piece = self.screen.recv_timeout(Duration::from_secs(60));
+            let piece = self.screen.recv_timeout(PATIENCE);
             let piece = piece.unwrap_or_else(|_| panic!("\"{text}\" is missing: {}", self.shown));
             self.shown += &String::from_utf8_lossy(&piece);
         }
@@ -101,18 +100,11 @@ fn at_the_prompt(emulator: &Emulator, world: &World) -> Option<Terminal> {
     // Nobody types as fast as a test, which has to wait for the moment after the question.
     let (_, rest) = terminal.shown.split_once("tty=").unwrap();
     let device = rest.split_whitespace().next().unwrap();
-    let started = Instant::now();
-    loop {
+    until("the end of the echo", || {
         let modes = Command::new("stty").args(["-F", device, "-a"]).output();
         let modes = String::from_utf8(modes.unwrap().stdout).unwrap();
-        if modes.contains(" -echo ") {
-            break;
-        }
-        assert!(
-            started.elapsed().as_secs() < 60,
-            "the echo stays on: {modes}"
-        );
-    }
+        modes.contains(" -echo ").then_some(())
+    });
     assert_eq!(
         steps(emulator).last().unwrap(),
         "realm",

@@ -62,9 +62,7 @@ fn e25_slow_clients_do_not_stop_a_sign_in() {
         .shows(200, "Contoso Employee");
     // They are not waited for for ever.
     for mut stream in slow {
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer).into_owned();
