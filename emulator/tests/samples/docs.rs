@@ -1,5 +1,5 @@
 //! Pages own no code and no output of their own: what a program can produce is produced here and compared with what
-//! stands on a page. `BLESS=1 cargo test -p emulator --test samples docs` writes it there.
+//! stands on a page. `BLESS=1 cargo test --test samples docs` writes it there.
 //!
 //! A generated block belongs to the marker in the line before it, `<!-- name: argument -->`:
 //!
@@ -224,7 +224,7 @@ fn pages_show_what_is() {
     }
     assert!(
         outdated.is_empty(),
-        "`BLESS=1 cargo test -p emulator --test samples docs` brings these up to date:\n{}",
+        "`BLESS=1 cargo test --test samples docs` brings these up to date:\n{}",
         outdated.join("\n")
     );
 }
