@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{Result, anyhow};
 use clap::Parser;
 use common::authority::Kind;
 use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings, guid};
@@ -70,7 +70,7 @@ async fn run(
     config: &Config,
     credential: &Credential,
     cache: &TokenCache,
-) -> anyhow::Result<()> {
+) -> Result<()> {
     // <create_client>
     let http = HttpClient::default();
     let entra = EntraClient::new(config, &http);
@@ -104,7 +104,7 @@ async fn sign_in(
     config: &Config,
     credential: &Credential,
     claims: &Claims,
-) -> anyhow::Result<TokenResponse> {
+) -> Result<TokenResponse> {
     console::say("Could not find a cached token, so fetching a new one.");
     // <request_token>
     let mut request = entra

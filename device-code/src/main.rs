@@ -6,6 +6,7 @@ mod prompt;
 
 use std::{process::ExitCode, time::Duration};
 
+use anyhow::{Result, bail};
 use clap::Parser;
 use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings};
 use common::console;
@@ -48,7 +49,7 @@ fn load(cli: &Cli) -> Result<(Config, TokenCache), ConfigError> {
     Ok((config, cache))
 }
 
-async fn run(cli: &Cli, config: &Config, cache: &TokenCache) -> anyhow::Result<()> {
+async fn run(cli: &Cli, config: &Config, cache: &TokenCache) -> Result<()> {
     // <create_client>
     let http = HttpClient::default();
     let entra = EntraClient::new(config, &http);
@@ -77,11 +78,7 @@ async fn run(cli: &Cli, config: &Config, cache: &TokenCache) -> anyhow::Result<(
 }
 
 /// The device authorization grant (RFC 8628): ask for a code, show it, poll until the user has signed in.
-async fn sign_in(
-    entra: &EntraClient,
-    config: &Config,
-    claims: &Claims,
-) -> anyhow::Result<TokenResponse> {
+async fn sign_in(entra: &EntraClient, config: &Config, claims: &Claims) -> Result<TokenResponse> {
     // <request_code>
     let request = entra.exchange_device_code().add_scopes(config.scopes());
     let answer = request.request_async(entra.http()).await;
@@ -91,7 +88,7 @@ async fn sign_in(
     prompt::show(&details)?;
     match timeout(details.expires_in(), poll(entra, &details, claims)).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => anyhow::bail!("The code expired before anybody signed in: run this again."),
+        Err(_) => bail!("The code expired before anybody signed in: run this again."),
     }
 }
 
@@ -112,19 +109,16 @@ async fn poll(
     let countdown = prompt::Countdown::start(details.expires_in());
     loop {
         countdown.wait(pause).await;
-        let error = match entra.poll_token(&grant).await {
+        pause = match entra.poll_token(&grant).await {
             Ok(token) => return Ok(token),
-            Err(error) => error,
-        };
-        pause = match error.error() {
             // No word about this sign-in, but an outage, throttling, a proxy's page: back off and go on.
-            _ if error.is_transient() => error.back_off(pause).max(interval),
-            "authorization_pending" => interval,
-            "slow_down" => {
+            Err(error) if error.is_transient() => error.back_off(pause).max(interval),
+            Err(error) if error.error() == "authorization_pending" => interval,
+            Err(error) if error.error() == "slow_down" => {
                 interval = interval.saturating_add(Duration::from_secs(5));
                 interval
             }
-            _ => return Err(error),
+            Err(error) => return Err(error),
         };
     }
     // </poll_token>

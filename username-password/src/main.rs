@@ -7,7 +7,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Result, bail};
 use clap::Parser;
 use common::authority::Kind;
 use common::config::{Args, Config, ConfigError, ConsoleArgs, Settings};
@@ -64,7 +64,7 @@ fn load(cli: &Cli) -> Result<(Config, User, TokenCache), ConfigError> {
     Ok((config, user, cache))
 }
 
-async fn run(cli: &Cli, config: &Config, user: &User, cache: &TokenCache) -> anyhow::Result<()> {
+async fn run(cli: &Cli, config: &Config, user: &User, cache: &TokenCache) -> Result<()> {
     // <create_client>
     let http = HttpClient::default();
     let entra = EntraClient::new(config, &http);
@@ -99,7 +99,7 @@ async fn sign_in(
     config: &Config,
     user: &User,
     claims: &Claims,
-) -> anyhow::Result<TokenResponse> {
+) -> Result<TokenResponse> {
     // <user_realm>
     let realm = entra.user_realm(&user.name).await;
     if realm.is_ok_and(|realm| realm.is_federated()) {
