@@ -37,8 +37,8 @@ pub const ENTER: &str = "\u{e007}";
 struct Driver {
     process: Child,
     port: u16,
-    /// What it starts.
-    browser: &'static str,
+    /// Whether it starts the headless shell; else it finds Chromium.
+    shell: bool,
     /// Kept, so that it can go on writing.
     _stdout: BufReader<ChildStdout>,
 }
@@ -55,16 +55,12 @@ impl Driver {
             let version = Command::new(program).arg("--version").output();
             version.is_ok_and(|output| output.status.success())
         };
-        let browser = match () {
-            () if !is_installed("chromedriver") => None,
-            () if is_installed(SHELL) => Some(START_SHELL),
-            () => is_installed("chromium").then_some("/usr/bin/chromium"),
-        };
-        let Some(browser) = browser else {
+        let shell = is_installed(SHELL);
+        if !(shell || is_installed("chromium")) || !is_installed("chromedriver") {
             assert!(env::var_os("CI").is_none(), "CI has no Chromium");
             println!("skipped: chromium and chromedriver are not installed");
             return None;
-        };
+        }
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -83,7 +79,7 @@ impl Driver {
         let driver = Arc::new(Self {
             process,
             port,
-            browser,
+            shell,
             _stdout: stdout,
         });
         *shared = Arc::downgrade(&driver);
@@ -197,9 +193,13 @@ impl Chromium {
             "--host-resolver-rules=MAP other.example 127.0.0.1",
             &format!("--user-data-dir={}", profile.path().display()),
         ];
+        let mut options = json!({ "args": args });
+        if driver.shell {
+            options["binary"] = START_SHELL.into();
+        }
         let capabilities = json!({
             "browserName": "chrome",
-            "goog:chromeOptions": { "args": args, "binary": driver.browser },
+            "goog:chromeOptions": options,
             "goog:loggingPrefs": { "browser": "ALL" },
         });
         let body = json!({ "capabilities": { "alwaysMatch": capabilities } });
