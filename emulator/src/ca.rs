@@ -6,7 +6,6 @@
 use std::fs;
 use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,17 +59,19 @@ impl CertificateAuthority {
     }
 
     fn keep_in(&self, path: &Path) -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)?;
+        let mut folder = fs::DirBuilder::new();
+        let mut file = fs::OpenOptions::new();
+        // On Windows the user's own folder is closed to others by its access control list.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+            folder.mode(0o700);
+            file.mode(0o600);
         }
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        if let Some(parent) = path.parent() {
+            folder.recursive(true).create(parent)?;
+        }
+        let mut file = file.write(true).create_new(true).open(path)?;
         write!(file, "{}{}", self.key.serialize_pem(), self.certificate)
     }
 
@@ -140,8 +141,12 @@ pub fn default_path() -> anyhow::Result<PathBuf> {
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    let data = if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else {
+        absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))
+    };
     Ok(data
-        .context("HOME is not set, so there is no place for the CA")?
+        .context("HOME (on Windows LOCALAPPDATA) is not set, so there is no place for the CA")?
         .join("entra-emulator/ca.pem"))
 }

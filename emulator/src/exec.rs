@@ -3,25 +3,20 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, ExitStatus, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use emulator::{Emulator, Options, settings};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
-use tokio::time::timeout;
+use tokio::process::Command;
 
+use crate::signals::{Signals, Target, exit_code};
 use crate::trace;
 
 /// In an argument, the emulator's address, which nobody knows beforehand.
 const BASE: &str = "{base}";
 /// Who signs in, unless a person does.
 const USER: &str = "contoso_employee@contoso.com";
-/// The terminal sends Ctrl-C to the program as well: so long it may take to end by that.
-const GRACE: Duration = Duration::from_millis(200);
 /// A build that takes longer than this says that it is one.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -145,7 +140,8 @@ impl Exec {
             .env("XDG_CACHE_HOME", folder.join("cache"))
             .env("XDG_STATE_HOME", folder.join("state"));
         if sample.is_some() {
-            command.env("HOME", folder); // any other program may need the real one
+            // Any other program may need the real ones.
+            command.env("HOME", folder).env("LOCALAPPDATA", folder);
         }
         Ok(())
     }
@@ -178,10 +174,9 @@ async fn build(
         .arg("--manifest-path")
         .arg(workspace.join("Cargo.toml"));
     // A group of its own, so that one signal ends the compilers too.
-    cargo
-        .stdin(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true);
+    #[cfg(unix)]
+    cargo.process_group(0);
+    cargo.stdin(Stdio::null()).kill_on_drop(true);
     let mut child = cargo
         .spawn()
         .context("cannot start cargo, which builds the sample")?;
@@ -203,74 +198,4 @@ async fn build(
 /// Writes to stderr; stdout is the program's alone. If nobody listens, the program runs all the same.
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
-}
-
-/// Who gets a signal that this process got.
-#[derive(Clone, Copy, PartialEq)]
-enum Target {
-    /// The child, which shares the terminal with us.
-    Process,
-    /// The child and its own children, which have a group of their own.
-    Group,
-}
-
-/// The signals that ask for an end.
-struct Signals {
-    interrupt: SignalStream,
-    terminate: SignalStream,
-    hang_up: SignalStream,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.hang_up.recv() => Signal::HUP,
-        }
-    }
-
-    /// Waits for a child, and passes on to it what this process is asked.
-    async fn wait(&mut self, child: &mut Child, target: Target) -> std::io::Result<ExitStatus> {
-        loop {
-            let signal = tokio::select! {
-                status = child.wait() => return status,
-                signal = self.next() => signal,
-            };
-            if target == Target::Process
-                && let Ok(status) = timeout(GRACE, child.wait()).await
-            {
-                return status;
-            }
-            let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) else {
-                continue;
-            };
-            let sent = match target {
-                Target::Process => kill_process(id, signal),
-                Target::Group => kill_process_group(id, signal),
-            };
-            match sent {
-                Ok(()) | Err(Errno::SRCH) => {} // it may have ended in this very moment
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-/// The program's status; like a shell's if a signal ended it.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    use std::os::unix::process::ExitStatusExt;
-    let code = status
-        .code()
-        .or(status.signal().map(|signal| 128 + signal))
-        .unwrap_or(1);
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -1,6 +1,7 @@
 //! The command line of the emulator.
 
 mod exec;
+mod signals;
 mod trace;
 
 use std::io::{ErrorKind, Write};
@@ -12,7 +13,6 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use emulator::ca::{self, CertificateAuthority};
 use emulator::{Directory, Emulator, Options, SEED_DATA, faults};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// The variables by which OpenSSL and Rust, Python's requests, curl, and Node are told of a CA.
 const CA_VARIABLES: &[&str] = &[
@@ -210,15 +210,11 @@ fn serve(command: &Serve) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?
         .block_on(async {
-            // Before anybody is told that it runs. A container's first process gets SIGTERM only if it listens to it.
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut terminate = signal(SignalKind::terminate())?;
+            // Before anybody is told that it runs.
+            let end = signals::asked_to_end()?;
             // Whoever reads only the first line, which is the address, does not stop the server by that.
             let _ = greet(&emulator);
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            end.await;
             Ok(ExitCode::SUCCESS)
         })
 }
@@ -246,8 +242,11 @@ fn write_ca(command: &Ca) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot write {}", command.out.display()))?;
     let path = std::path::absolute(&command.out)?;
     let mut out = std::io::stdout().lock();
+    // For PowerShell, or for any other shell.
+    let assign = if cfg!(windows) { "$env:" } else { "export " };
+    let equals = if cfg!(windows) { " = " } else { "=" };
     for name in CA_VARIABLES {
-        writeln!(out, "export {name}='{}'", path.display())?;
+        writeln!(out, "{assign}{name}{equals}'{}'", path.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }

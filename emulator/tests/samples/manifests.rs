@@ -1,6 +1,6 @@
 //! Rows X1 and X2: manifests, lock file and folders. Each sample can be copied out, and all of them stay alike.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, iter, path::PathBuf, process::Command};
 
 use serde_json::json;
 use toml::{Table, Value};
@@ -35,9 +35,15 @@ fn taught() -> BTreeMap<String, Table> {
 
 /// The dependencies of all kinds, each with its table; a bare version is made one.
 fn dependencies(manifest: &Table) -> BTreeMap<String, Table> {
-    ["dependencies", "dev-dependencies", "build-dependencies"]
-        .into_iter()
-        .filter_map(|kind| manifest.get(kind)?.as_table())
+    let targets = manifest.get("target").and_then(Value::as_table);
+    let targets = targets.into_iter().flatten();
+    iter::once(manifest)
+        .chain(targets.filter_map(|(_, target)| target.as_table()))
+        .flat_map(|table| {
+            ["dependencies", "dev-dependencies", "build-dependencies"]
+                .map(|kind| table.get(kind).and_then(Value::as_table))
+        })
+        .flatten()
         .flatten()
         .map(|(name, value)| match value {
             Value::Table(table) => (name.clone(), table.clone()),
@@ -177,6 +183,43 @@ fn x1_samples_know_nothing_of_tests_and_demonstrations() {
             }
         }
     }
+}
+
+/// Windows has none of this: there, whatever says it outside of `#[cfg(unix)]` does not compile.
+#[test]
+fn x1_what_is_unixs_alone_is_compiled_there_alone() {
+    let mut seen = 0;
+    for path in manifests()
+        .keys()
+        .flat_map(|package| files(workspace().join(package).join("src")))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+    {
+        let text = fs::read_to_string(&path).unwrap();
+        let words = ["os::unix", "signal::unix", "rustix::", ".process_group("];
+        let said = |text: &str| words.iter().any(|word| text.contains(word));
+        seen += usize::from(said(&text));
+        let rest = without_unix(&text);
+        assert!(!said(&rest), "{}:\n{rest}", path.display());
+    }
+    assert!(seen >= 5, "{seen} files");
+}
+
+/// A source file without what `#[cfg(unix)]` stands before: up to the first line of the same indentation that ends it.
+fn without_unix(text: &str) -> String {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let mut rest = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(unix)]" {
+            let ends =
+                |end: &&str| indentation(end) == indentation(line) && end.ends_with(['}', ';']);
+            lines.find(ends);
+        } else {
+            rest += line;
+            rest.push('\n');
+        }
+    }
+    rest
 }
 
 #[test]
