@@ -136,23 +136,33 @@ pub(crate) fn dot_env(path: &Path) -> Result<HashMap<&'static str, String>, Conf
     };
     let content = read(path)?;
     let mut values = HashMap::new();
-    for entry in dotenvy::from_read_iter(content.as_bytes()) {
+    for (entries, entry) in dotenvy::from_read_iter(content.as_bytes()).enumerate() {
         // The error's own text would show the line, which may hold a secret.
-        let (key, value) = entry.map_err(|error| match error {
-            dotenvy::Error::LineParse(line, _) => {
-                let number = content.lines().position(|l| l.trim() == line.trim());
-                file(format!(
-                    "line {} is not NAME=value; quote a value that has spaces or a #",
-                    number.unwrap_or_default() + 1
-                ))
-            }
-            _ => file("cannot be parsed".into()),
+        let (key, value) = entry.map_err(|_| {
+            let line = line_after(&content, entries);
+            file(format!(
+                "line {line} is not NAME=value; a value that has spaces, #, $ or \\ goes between single quotes"
+            ))
         })?;
         if let Some((name, _)) = SETTINGS.iter().find(|(name, _)| *name == key) {
             values.entry(*name).or_insert(value);
         }
     }
     Ok(values)
+}
+
+/// The line at which an entry begins that cannot be parsed, after so many that can: dotenvy does not tell. No shorter
+/// beginning of the file fails after as many entries.
+fn line_after(content: &str, entries: usize) -> usize {
+    let ends: Vec<usize> = content.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let before = |end: &usize| {
+        let beginning = content.as_bytes().get(..*end).unwrap_or_default();
+        !matches!(
+            dotenvy::from_read_iter(beginning).nth(entries),
+            Some(Err(_))
+        )
+    };
+    ends.partition_point(before) + 1
 }
 
 /// The known settings in a JSON parameters file. Types are checked here, and not by serde's derive, because

@@ -295,6 +295,18 @@ fn ct2_what_is_no_dot_env() {
         outcome
             .fails(2, &[".env: line 2"])
             .says_times(0, "hush-hush");
+        for value in [
+            r"C:\hush-hush",
+            r#""C:\hush-hush""#,
+            "hush-hush User.Read",
+            "'hush-hush",
+        ] {
+            let lines = format!("# hush-hush\nNOTES='two\nlines'\n\nSCOPE={value}\nX=y\n");
+            let outcome = World::at(emulator, sample).file(".env", lines).run();
+            outcome
+                .fails(2, &[".env: line 5", "single quotes"])
+                .says_times(0, "hush-hush");
+        }
         let world = World::at(emulator, sample).file(".env", b"SCOPE=\xff");
         world.run().fails(2, &[".env", "UTF-8"]);
         assert!(emulator.requests().is_empty());
