@@ -113,10 +113,7 @@ impl EntraClient {
             .finish();
         let mut request = HttpRequest::new(body.into_bytes());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() =
-            self.oauth.token_uri().as_str().parse().map_err(|error| {
-                HttpError::Setup(format!("The token endpoint is no URI: {error}."))
-            })?;
+        *request.uri_mut() = uri(self.oauth.token_uri().url())?;
         request.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),

@@ -242,11 +242,12 @@ fn write_ca(command: &Ca) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot write {}", command.out.display()))?;
     let path = std::path::absolute(&command.out)?;
     let mut out = std::io::stdout().lock();
-    // For PowerShell, or for any other shell.
-    let assign = if cfg!(windows) { "$env:" } else { "export " };
-    let equals = if cfg!(windows) { " = " } else { "=" };
     for name in CA_VARIABLES {
-        writeln!(out, "{assign}{name}{equals}'{}'", path.display())?;
+        if cfg!(windows) {
+            writeln!(out, "$env:{name} = '{}'", path.display())?; // PowerShell
+        } else {
+            writeln!(out, "export {name}='{}'", path.display())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
